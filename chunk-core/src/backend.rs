@@ -1,0 +1,119 @@
+//! What a file format must do to take part.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::{ChunkSink, ChunkSource, DatasetInfo, Location, Result};
+
+/// A file format.
+///
+/// Backends are values: put one into a [`Registry`](crate::Registry), with options of its own if it has any.
+pub trait Backend: fmt::Debug + Send + Sync {
+    /// The scheme that chooses this backend: lower-case letters, digits and `-`.
+    fn name(&self) -> &str;
+
+    /// File name endings, without the dot, in lower case.
+    fn extensions(&self) -> &[&str];
+
+    /// Whether a file that begins with `head`, up to 4 KiB, is of this format.
+    fn recognises(&self, head: &[u8]) -> bool;
+
+    /// What the file holds, in the order of a walk through it.
+    ///
+    /// # Errors
+    /// A missing, malformed or foreign file.
+    fn list(&self, path: &Path) -> Result<Vec<Entry>>;
+
+    /// Opens a dataset for reading. Without a name it is the file's only one.
+    ///
+    /// # Errors
+    /// A missing, malformed or foreign file; a missing dataset, with the names that are near.
+    fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>>;
+
+    /// Makes a sink for a new dataset. Checks what can be checked, but creates nothing: see [`ChunkSink`].
+    ///
+    /// # Errors
+    /// An output that exists, unless it may be overwritten; what the format cannot hold.
+    fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>>;
+}
+
+/// How a dataset is created.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CreateOptions {
+    /// Whether an output that exists is replaced, once the new one is complete.
+    pub overwrite: bool,
+    /// The filter in the format's own terms, as `blosc:lz4:5`; `None` is the format's default.
+    pub filter: Option<String>,
+}
+
+impl CreateOptions {
+    /// With an output that exists being replaced, or not.
+    #[must_use]
+    pub fn with_overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
+        self
+    }
+
+    /// With this filter.
+    #[must_use]
+    pub fn with_filter(mut self, filter: impl Into<String>) -> Self {
+        self.filter = Some(filter.into());
+        self
+    }
+}
+
+/// One thing in a file.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its name in the file, from the root.
+    pub name: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its attributes: name and value, as people read them.
+    pub attributes: Vec<(String, String)>,
+}
+
+impl Entry {
+    /// An entry without attributes.
+    #[must_use]
+    pub fn new(name: impl Into<String>, kind: EntryKind) -> Self {
+        Entry { name: name.into(), kind, attributes: Vec::new() }
+    }
+}
+
+/// What a thing in a file is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum EntryKind {
+    /// Something that holds others.
+    Group,
+    /// An array.
+    Dataset(Box<DatasetEntry>),
+    /// Anything else: a link that leads nowhere, a dataset that cannot be read and why.
+    Other(String),
+}
+
+/// A dataset and how it is stored.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DatasetEntry {
+    /// What it is.
+    pub info: DatasetInfo,
+    /// How its elements lie in the file: `contiguous`, `chunked`, ..
+    pub layout: String,
+    /// Its filters, in the order they are applied on writing.
+    pub filters: Vec<String>,
+    /// Bytes that it takes in the file.
+    pub stored_bytes: u64,
+}
+
+impl DatasetEntry {
+    /// A dataset stored so.
+    #[must_use]
+    pub fn new(info: DatasetInfo, layout: impl Into<String>, filters: Vec<String>, stored_bytes: u64) -> Self {
+        DatasetEntry { info, layout: layout.into(), filters, stored_bytes }
+    }
+}

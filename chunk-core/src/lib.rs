@@ -1,0 +1,80 @@
+//! The core of the chunk workspace: lazy arrays, byte budgets and the run that joins them.
+//!
+//! Everything lazy is a [`ChunkSource`]: a dataset of a file, an array in memory, a Fourier transform of either. It
+//! answers two questions: what are you ([`DatasetInfo`]), and fill this buffer with that [`Slab`]. Every effect is
+//! one [`Run`] over a [`Plan`] whose memory was counted beforehand: it copies a source into a [`ChunkSink`], folds
+//! it, or calls a function with each slab.
+//!
+//! ```
+//! use chunk_core::{MemorySource, Run};
+//!
+//! let source = MemorySource::new([1000, 8], &vec![0.5_f64; 8000])?.with_chunk_shape([100, 8])?;
+//! let sum = Run::new().budget("64K".parse()?).fold(
+//!     &source,
+//!     |_, bytes| Ok(<f64 as chunk_core::Element>::from_bytes(bytes)?.iter().sum::<f64>()),
+//!     |a, b| Ok(a + b),
+//! )?;
+//! assert_eq!(sum, Some(4000.0));
+//! # Ok::<(), chunk_core::Error>(())
+//! ```
+//!
+//! Formats are [`Backend`]s, collected in a [`Registry`]; this crate knows only arrays in memory
+//! ([`MemoryBackend`]) and pulls no C.
+//!
+//! # Features
+//! * `ndarray` (default): [`ChunkSourceExt::read_array`].
+//! * `half` (default): `half::f16` as an [`Element`].
+
+#![forbid(unsafe_code)]
+
+mod backend;
+mod budget;
+mod buffer;
+mod bytes;
+mod casting;
+mod dataset;
+mod dtype;
+mod element;
+mod error;
+mod grid;
+mod identity;
+mod location;
+mod memory;
+mod plan;
+mod planner;
+mod registry;
+mod run;
+mod scalar;
+mod shape;
+mod sink;
+mod slab;
+mod source;
+mod spans;
+mod worker;
+
+pub use num_complex::Complex;
+
+pub use crate::backend::{Backend, CreateOptions, DatasetEntry, Entry, EntryKind};
+pub use crate::budget::Budget;
+pub use crate::buffer::Buffer;
+pub use crate::bytes::Bytes;
+pub use crate::casting::Casting;
+pub use crate::dataset::DatasetInfo;
+pub use crate::dtype::{DType, EnumType, Field, StructType, TimeStep, TimeUnit};
+pub use crate::element::{Element, Number};
+pub use crate::error::{Cause, Error, Result};
+pub use crate::grid::{Grid, Positions};
+pub use crate::identity::{Identity, IdentityBuilder};
+pub use crate::location::Location;
+pub use crate::memory::{MemoryBackend, MemoryOutput, MemorySink, MemorySource, chunked_bytes};
+pub use crate::plan::Plan;
+pub use crate::planner::Planner;
+pub use crate::registry::Registry;
+pub use crate::run::{Done, Progress, Run};
+pub use crate::scalar::Scalar;
+pub use crate::shape::Shape;
+pub use crate::sink::{ChunkSink, ChunkSinkExt};
+pub use crate::slab::Slab;
+pub use crate::source::{ChunkSource, ChunkSourceExt, Cost};
+pub use crate::spans::{Span, Spans, copy_region};
+pub use crate::worker::{CancelToken, Scratch, Worker};

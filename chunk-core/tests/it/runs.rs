@@ -1,0 +1,103 @@
+//! Runs: order, errors, panics, cancelling, progress.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use chunk_core::{
+    Budget, CancelToken, ChunkSource, DType, DatasetInfo, Done, Element, Error, MemorySink, Progress, Run, Slab,
+};
+
+use crate::common::counting;
+
+fn run(threads: usize) -> Run {
+    Run::new().budget(Budget::new(4000).unwrap()).threads(threads)
+}
+
+#[test]
+fn folds_in_slab_order() {
+    let source = counting(&[1000], Some(&[7]));
+    let map = |slab: &Slab, _: &[u8]| Ok(vec![slab.start()[0]]);
+    let merge = |mut a: Vec<u64>, b: Vec<u64>| {
+        a.extend(b);
+        Ok(a)
+    };
+    let starts = run(3).fold(&source, map, merge).unwrap().unwrap();
+    assert!(starts.is_sorted() && starts.len() > 3, "{starts:?}");
+    let nothing = run(2).fold(&counting(&[0, 3], None), |_, _| Ok(1), |a, b| Ok(a + b)).unwrap();
+    assert_eq!(nothing, None);
+}
+
+#[test]
+fn visits_every_byte_once() {
+    let source = counting(&[123, 11], Some(&[10, 4]));
+    let sum = AtomicU64::new(0);
+    let add = |_: &Slab, data: &[u8]| {
+        sum.fetch_add(u32::from_bytes(data)?.iter().map(|x| u64::from(*x)).sum(), Ordering::Relaxed);
+        Ok(())
+    };
+    run(2).visit(&source, add).unwrap();
+    assert_eq!(sum.into_inner(), (0..123 * 11).sum::<u64>());
+}
+
+#[test]
+fn the_first_error_stops_the_run_and_leaves_no_output() {
+    let source = counting(&[1000], Some(&[10]));
+    let visited = AtomicU64::new(0);
+    let visit = |slab: &Slab, _: &[u8]| {
+        visited.fetch_add(1, Ordering::Relaxed);
+        if slab.start()[0] < 500 { Ok(()) } else { Err(Error::InvalidArgument("enough".into())) }
+    };
+    let error = run(2).visit(&source, visit).unwrap_err();
+    assert_eq!(error.to_string(), "enough");
+
+    let sink = MemorySink::new(DatasetInfo::new([1001], DType::U32)).unwrap();
+    let output = sink.output();
+    assert!(run(2).copy(&source, Box::new(sink)).is_err());
+    assert!(output.source().is_none());
+}
+
+#[test]
+fn a_panic_becomes_an_error_that_says_what_it_said() {
+    let source = counting(&[1000], Some(&[10]));
+    for threads in [1, 3] {
+        let error = run(threads).visit_in_order(&source, |_, _| panic!("by the {}", "user")).unwrap_err();
+        assert!(matches!(&error, Error::Panicked { message, .. } if message == "by the user"), "{error}");
+    }
+}
+
+#[test]
+fn cancelling_stops_it() {
+    let source = counting(&[1000], Some(&[10]));
+    let token = CancelToken::new();
+    let visited = Mutex::new(0);
+    let visit = |_: &Slab, _: &[u8]| {
+        *visited.lock().unwrap() += 1;
+        token.cancel();
+        Ok(())
+    };
+    let error = run(2).cancel(token.clone()).visit(&source, visit).unwrap_err();
+    assert!(matches!(error, Error::Cancelled));
+    assert!(*visited.lock().unwrap() <= 2);
+    assert!(!CancelToken::new().is_cancelled());
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<Done>>);
+
+impl Progress for Heard {
+    fn update(&self, done: Done) {
+        self.0.lock().unwrap().push(done);
+    }
+}
+
+#[test]
+fn progress_hears_the_beginning_and_every_slab() {
+    let source = counting(&[1000], Some(&[10]));
+    let heard = Arc::new(Heard::default());
+    let plan = run(1).progress(heard.clone()).visit(&source, |_, _| Ok(())).unwrap();
+    let heard = heard.0.lock().unwrap();
+    assert_eq!(heard.len() as u64, plan.len() + 1);
+    assert_eq!((heard[0].slabs, heard[0].bytes), (0, 0));
+    let last = heard[heard.len() - 1];
+    assert_eq!((last.slabs, last.bytes), (last.total_slabs, source.info().bytes()));
+}
