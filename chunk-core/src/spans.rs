@@ -95,7 +95,14 @@ impl Iterator for Spans {
         self.advance();
         Some(span)
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = usize_of(self.left);
+        (left, Some(left))
+    }
 }
+
+impl ExactSizeIterator for Spans {}
 
 /// Copies `region` from `source`, the packed buffer of slab `from`, to `target`, that of slab `to`.
 ///

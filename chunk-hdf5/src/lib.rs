@@ -1,1 +1,32 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+mod attributes;
+mod backend;
+mod chunked;
+mod codec;
+mod dtype;
+mod error;
+mod file;
+mod filter;
+mod index;
+mod library;
+mod positional;
+mod sink;
+mod source;
+
+pub use crate::backend::Hdf5;
+pub use crate::file::FileLocking;
+pub use crate::filter::Filter;
+pub use crate::sink::Hdf5Sink;
+pub use crate::source::Hdf5Source;
+
+/// The versions of the C libraries inside, for people.
+///
+/// ```
+/// assert!(chunk_hdf5::library_versions().starts_with("HDF5 2."));
+/// ```
+#[must_use]
+pub fn library_versions() -> String {
+    let (major, minor, release) = library::version();
+    format!("HDF5 {major}.{minor}.{release}, Blosc {}", codec::blosc_version())
+}

@@ -1,0 +1,321 @@
+//! Reading chunks: positional reads and decoding on the calling thread, without the library.
+
+use std::fs::File;
+use std::ops::Range;
+
+use chunk_core::{Cost, Grid, Result, Scalar, Scratch, Slab, Span, Spans, Worker, copy_region};
+
+use crate::codec::{CodecError, Frame, HEADER_LEN, Header, Pipeline};
+use crate::error::Place;
+use crate::index::{Chunk, Index};
+use crate::positional::{self, WINDOW};
+
+/// The chunks of a dataset.
+#[derive(Debug)]
+pub(crate) struct Chunks {
+    pub(crate) grid: Grid,
+    pub(crate) index: Index,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) element_size: usize,
+    /// What chunks that are not stored hold, in the byte order of the file.
+    pub(crate) fill: Scalar,
+    /// What Blosc chunks of this dataset are made of, by the first and the last.
+    pub(crate) blosc: Option<Blocks>,
+}
+
+/// The blocks of a Blosc chunk.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Blocks {
+    block: usize,
+    temporary: usize,
+    table: usize,
+}
+
+/// Cuts of a chunk are estimated one by one up to this many.
+const EXACT_CHUNKS: u64 = 64;
+
+impl Blocks {
+    /// What the headers of the first and the last stored chunk say, `None` if chunks are not Blosc frames alone.
+    pub(crate) fn sample(file: &File, index: &Index, pipeline: &Pipeline, place: &Place) -> Result<Option<Self>> {
+        let frames = || index.chunks().iter().filter(|chunk| pipeline.is_blosc_only(chunk.filter_mask));
+        if !pipeline.is_blosc_only(0) {
+            return Ok(None);
+        }
+        let mut blocks = Blocks::default();
+        for chunk in frames().next().into_iter().chain(frames().next_back()) {
+            let mut head = [0; HEADER_LEN];
+            if chunk.stored < HEADER_LEN as u64 {
+                continue;
+            }
+            positional::read_at(file, &mut head, chunk.address, place)?;
+            // A damaged header is reported when the chunk is read.
+            if let Ok(header) = Header::parse(&head, chunk.stored as usize) {
+                blocks.block = blocks.block.max(header.block_len());
+                blocks.temporary = blocks.temporary.max(header.temporary_len());
+                blocks.table = blocks.table.max(header.head_len() + header.frame_bytes());
+            }
+        }
+        Ok(Some(blocks))
+    }
+}
+
+impl Chunks {
+    fn chunk_bytes(&self) -> usize {
+        self.grid.chunk_shape().elements() as usize * self.element_size
+    }
+
+    /// What one thread holds while it reads, and what all of `slab` decodes.
+    pub(crate) fn cost(&self, slab: &Slab) -> Cost {
+        let chunk = self.chunk_bytes();
+        let stored = self.index.most_stored() as usize;
+        let scratch = match self.blosc {
+            _ if self.pipeline.is_identity(0) => WINDOW,
+            Some(blocks) => stored.min(WINDOW.max(2 * blocks.block)) + blocks.block + blocks.temporary + blocks.table,
+            None => stored + chunk + self.pipeline.decode_scratch(chunk) + self.pipeline.hidden_bytes(chunk),
+        };
+        Cost::new(scratch as u64, self.moved_bytes(slab))
+    }
+
+    fn moved_bytes(&self, slab: &Slab) -> u64 {
+        let touched = self.grid.touched(slab);
+        let decoded = |position: Vec<u64>| self.decoded_bytes(&position, slab);
+        if touched.elements() <= EXACT_CHUNKS {
+            return touched.positions().map(decoded).sum();
+        }
+        // The first chunk may be cut on its near side, the last on its far side: the rest are like the heavier.
+        let first = touched.start().to_vec();
+        let last = (0..touched.ndim()).map(|axis| touched.end(axis) - 1).collect();
+        decoded(first).max(decoded(last)).saturating_mul(touched.elements())
+    }
+
+    /// Bytes that are decoded of the chunk at `position`.
+    fn decoded_bytes(&self, position: &[u64], slab: &Slab) -> u64 {
+        let whole = self.grid.whole_slab(position);
+        let Some(region) = whole.intersection(slab) else { return 0 };
+        let region_bytes = region.bytes(self.element_size);
+        let chunk = self.chunk_bytes() as u64;
+        let block = match self.blosc {
+            _ if self.pipeline.is_identity(0) => return region_bytes,
+            Some(blocks) if blocks.block > 0 => blocks.block as u64,
+            Some(_) | None => return chunk,
+        };
+        let mut spans = Spans::new(&region, &whole, &region, self.element_size);
+        let Some(span) = spans.next() else { return 0 };
+        let blocks_of = |span: Span| {
+            let (first, end) = (span.from as u64 / block, ((span.from + span.length) as u64).div_ceil(block));
+            (end - first) * block
+        };
+        let count = spans.len() as u64 + 1;
+        let step = spans.next().map(|next| (next.from - span.from) as u64);
+        match step {
+            None => blocks_of(span).min(chunk),
+            Some(step) if step > block => (blocks_of(span) * count).min(chunk),
+            Some(_) => chunk.min(self.covering_bytes(&region, &whole)),
+        }
+    }
+
+    /// Bytes of the chunk from the first to the last element of `region`.
+    fn covering_bytes(&self, region: &Slab, whole: &Slab) -> u64 {
+        let first = self.offset(whole, |axis| region.start()[axis]);
+        let last = self.offset(whole, |axis| region.end(axis) - 1);
+        (last - first + self.element_size) as u64
+    }
+
+    /// Where in the decoded bytes of the chunk `whole` the element at a position of the dataset is.
+    fn offset(&self, whole: &Slab, position: impl Fn(usize) -> u64) -> usize {
+        let number =
+            (0..whole.ndim()).fold(0, |sum, axis| sum * whole.count()[axis] + position(axis) - whole.start()[axis]);
+        number as usize * self.element_size
+    }
+
+    /// Where a part of a slab may be cut without decoding anything twice.
+    pub(crate) fn alignment(&self, slab: &Slab, threads: usize) -> u64 {
+        let Some(axis) = slab.outermost_axis() else { return 1 };
+        let touched = self.grid.touched(slab).count()[axis];
+        let by_blocks = self.blosc.is_some() || self.pipeline.is_identity(0);
+        if by_blocks && touched < threads as u64 * 2 { 1 } else { self.grid.chunk_shape()[axis] }
+    }
+
+    /// Fills `out`, the packed buffer of `slab`, in the byte order of the file, on this thread.
+    pub(crate) fn read(&self, file: &File, slab: &Slab, out: &mut [u8], worker: &Worker, place: &Place) -> Result<()> {
+        for position in self.grid.touched(slab).positions() {
+            worker.check()?;
+            let whole = self.grid.whole_slab(&position);
+            let Some(region) = whole.intersection(slab) else { continue };
+            let reading = Reading { chunks: self, file, worker, place, region, whole, position };
+            match self.index.find(&reading.position) {
+                None => reading.fill(slab, out),
+                Some(chunk) if self.pipeline.is_identity(chunk.filter_mask) => reading.raw(chunk, slab, out)?,
+                Some(chunk) if self.pipeline.is_blosc_only(chunk.filter_mask) => reading.blocks(chunk, slab, out)?,
+                Some(chunk) => reading.whole(chunk, slab, out)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One chunk being read: the region of it that is wanted.
+struct Reading<'a> {
+    chunks: &'a Chunks,
+    file: &'a File,
+    worker: &'a Worker,
+    place: &'a Place,
+    region: Slab,
+    whole: Slab,
+    position: Vec<u64>,
+}
+
+impl Reading<'_> {
+    fn spans(&self, slab: &Slab) -> Spans {
+        Spans::new(&self.region, &self.whole, slab, self.chunks.element_size)
+    }
+
+    fn fill(&self, slab: &Slab, out: &mut [u8]) {
+        for span in self.spans(slab) {
+            self.chunks.fill.fill(&mut out[span.to..span.to + span.length]);
+        }
+    }
+
+    /// A chunk that no filter was applied to.
+    fn raw(&self, chunk: Chunk, slab: &Slab, out: &mut [u8]) -> Result<()> {
+        let expected = self.chunks.chunk_bytes();
+        if chunk.stored != expected as u64 {
+            let cause = CodecError::Length { expected, found: chunk.stored as usize };
+            return Err(self.place.corrupt_chunk(&self.position, chunk, cause));
+        }
+        positional::read_spans(self.file, chunk.address, self.spans(slab), out, self.worker, self.place)
+    }
+
+    /// A chunk whose filters must be undone as a whole.
+    fn whole(&self, chunk: Chunk, slab: &Slab, out: &mut [u8]) -> Result<()> {
+        let chunks = self.chunks;
+        let length = chunks.chunk_bytes();
+        let mut stored = self.worker.scratch(chunks.index.most_stored() as usize)?;
+        let stored = &mut stored[..chunk.stored as usize];
+        positional::read_at(self.file, stored, chunk.address, self.place)?;
+        let mut scratch = self.worker.scratch(chunks.pipeline.decode_scratch(length))?;
+        let decode = |out: &mut [u8], scratch: &mut [u8]| {
+            let decoded = chunks.pipeline.decode(stored, chunk.filter_mask, out, scratch);
+            decoded.map_err(|cause| self.place.corrupt_chunk(&self.position, chunk, cause))
+        };
+        let mut spans = self.spans(slab);
+        match spans.next() {
+            Some(span) if span.length == length => decode(&mut out[span.to..span.to + length], &mut scratch),
+            _ => {
+                let mut decoded = self.worker.scratch(length)?;
+                decode(&mut decoded, &mut scratch)?;
+                copy_region(&self.region, &decoded, &self.whole, out, slab, chunks.element_size);
+                Ok(())
+            }
+        }
+    }
+
+    /// A Blosc frame: only the blocks that hold something of the region are read and decoded, straight into `out`
+    /// where they lie there in one piece.
+    fn blocks(&self, chunk: Chunk, slab: &Slab, out: &mut [u8]) -> Result<()> {
+        let corrupt = |cause| self.place.corrupt_chunk(&self.position, chunk, cause);
+        let frame = self.frame(chunk)?;
+        let length = frame.header().block_len();
+        let mut stored = StoredBlocks::new(self, chunk, &frame)?;
+        let mut temporary = self.worker.scratch(frame.header().temporary_len())?;
+        let mut decoded = None;
+        let mut cursor = Cursor::new(self.spans(slab));
+        while let Some(span) = cursor.current {
+            let index = span.from / length;
+            let block = frame.decoded_range(index);
+            let bytes = stored.block(index)?;
+            if span.from == block.start && span.length >= block.len() {
+                let target = &mut out[span.to..span.to + block.len()];
+                frame.decode_block(index, bytes, target, &mut temporary).map_err(corrupt)?;
+                cursor.take_before(block.end);
+                continue;
+            }
+            let buffer = match &mut decoded {
+                Some(buffer) => buffer,
+                None => decoded.insert(self.worker.scratch(length)?),
+            };
+            frame.decode_block(index, bytes, &mut buffer[..block.len()], &mut temporary).map_err(corrupt)?;
+            while let Some(part) = cursor.take_before(block.end) {
+                let from = part.from - block.start;
+                out[part.to..part.to + part.length].copy_from_slice(&buffer[from..from + part.length]);
+            }
+        }
+        Ok(())
+    }
+
+    fn frame(&self, chunk: Chunk) -> Result<Frame> {
+        let corrupt = |cause| self.place.corrupt_chunk(&self.position, chunk, cause);
+        let mut start = [0; HEADER_LEN];
+        let length = (chunk.stored as usize).min(HEADER_LEN);
+        positional::read_at(self.file, &mut start[..length], chunk.address, self.place)?;
+        let stored = chunk.stored as usize;
+        let header = Header::parse(&start[..length], stored).map_err(corrupt)?;
+        // Whatever a header claims, the table is inside the stored bytes: no more than those is ever taken.
+        let mut head = self.worker.scratch(header.head_len().min(stored))?;
+        positional::read_at(self.file, &mut head, chunk.address, self.place)?;
+        Frame::parse(&head, stored, self.chunks.chunk_bytes()).map_err(corrupt)
+    }
+}
+
+/// Spans taken piece by piece.
+struct Cursor {
+    rest: Spans,
+    current: Option<Span>,
+}
+
+impl Cursor {
+    fn new(mut spans: Spans) -> Self {
+        Cursor { current: spans.next(), rest: spans }
+    }
+
+    /// What the current span has before `end`; the cursor moves past it.
+    fn take_before(&mut self, end: usize) -> Option<Span> {
+        let span = self.current.filter(|span| span.from < end)?;
+        let length = span.length.min(end - span.from);
+        let rest = Span { from: span.from + length, to: span.to + length, length: span.length - length };
+        self.current = if rest.length > 0 { Some(rest) } else { self.rest.next() };
+        Some(Span { length, ..span })
+    }
+}
+
+/// The stored bytes of a frame's blocks, read a window at a time.
+struct StoredBlocks<'a> {
+    reading: &'a Reading<'a>,
+    chunk: Chunk,
+    frame: &'a Frame,
+    window: Scratch<'a>,
+    /// Which bytes of the frame are in the window.
+    loaded: Range<usize>,
+    /// Where in the frame the last block that is wanted ends: nothing is read ahead beyond it.
+    end: usize,
+}
+
+impl<'a> StoredBlocks<'a> {
+    fn new(reading: &'a Reading<'a>, chunk: Chunk, frame: &'a Frame) -> Result<Self> {
+        let length = (chunk.stored as usize).min(WINDOW.max(2 * frame.header().block_len()));
+        let last = reading.chunks.offset(&reading.whole, |axis| reading.region.end(axis) - 1);
+        let end = frame.stored_range(last / frame.header().block_len()).end;
+        Ok(StoredBlocks { reading, chunk, frame, window: reading.worker.scratch(length)?, loaded: 0..0, end })
+    }
+
+    /// The stored bytes of a block.
+    fn block(&mut self, index: usize) -> Result<&[u8]> {
+        let wanted = self.frame.stored_range(index);
+        if wanted.start < self.loaded.start || wanted.end > self.loaded.end {
+            self.load(&wanted)?;
+        }
+        Ok(&self.window[wanted.start - self.loaded.start..wanted.end - self.loaded.start])
+    }
+
+    fn load(&mut self, wanted: &Range<usize>) -> Result<()> {
+        let Reading { worker, file, place, .. } = self.reading;
+        worker.check()?;
+        if wanted.len() > self.window.len() {
+            self.window = worker.scratch(wanted.len())?;
+        }
+        let ahead = self.end.min(wanted.start + self.window.len());
+        self.loaded = wanted.start..ahead.max(wanted.end);
+        let bytes = &mut self.window[..self.loaded.len()];
+        positional::read_at(file, bytes, self.chunk.address + self.loaded.start as u64, place)
+    }
+}

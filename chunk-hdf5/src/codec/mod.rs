@@ -1,0 +1,25 @@
+//! Filter pipelines on chunk bytes, undone and applied on any thread without the HDF5 library.
+//!
+//! [`Pipeline`] decodes and encodes whole chunks through deflate, shuffle, Fletcher32 and Blosc 1. Where a
+//! chunk went through Blosc alone, [`Frame`] decodes it block by block, which a reader of part of a chunk
+//! saves time and memory by. The caller owns all memory that grows with the data; beyond that, a thread that
+//! decodes zlib or Zstandard keeps 47 or 94 KiB until it ends, one that encodes zlib 371 KiB, and
+//! encoding through Blosc allocates [`Pipeline::hidden_bytes`] while it runs.
+
+mod blosc;
+mod deflate;
+mod error;
+mod fletcher32;
+mod frame;
+mod pipeline;
+mod registry;
+#[cfg(test)]
+mod samples;
+mod shuffle;
+mod stream;
+
+pub(crate) use blosc::{Codec, Settings, Shuffle, version as blosc_version};
+pub(crate) use error::CodecError;
+pub(crate) use frame::{Frame, HEADER_LEN, Header};
+pub(crate) use pipeline::{Pipeline, StoredFilter};
+pub(crate) use registry::registered_name;

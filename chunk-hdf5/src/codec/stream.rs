@@ -1,0 +1,128 @@
+//! Compressed streams inside Blosc blocks: one decoder for each format, none of which allocates per call.
+
+use std::cell::RefCell;
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr::NonNull;
+
+// Named for what it links: BloscLZ is inside the Blosc library.
+use blosc_src as _;
+
+use super::{CodecError, deflate};
+
+/// What a compressed stream is written in, numbered as in Blosc frames. LZ4HC writes LZ4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    BloscLz,
+    Lz4,
+    Snappy,
+    Zlib,
+    Zstd,
+}
+
+impl Format {
+    /// The format with Blosc's number `code`.
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        [Self::BloscLz, Self::Lz4, Self::Snappy, Self::Zlib, Self::Zstd].get(usize::from(code)).copied()
+    }
+
+    /// Decodes all of `stored`, which must give just the `out.len()` bytes of `out`.
+    pub(crate) fn decode(self, stored: &[u8], out: &mut [u8]) -> Result<(), CodecError> {
+        let decoded = match self {
+            Self::BloscLz => decode_blosclz(stored, out),
+            Self::Lz4 => decode_lz4(stored, out),
+            Self::Snappy => snap::raw::Decoder::new().decompress(stored, out).ok(),
+            Self::Zlib => deflate::inflate(stored, out).ok(),
+            Self::Zstd => decode_zstd(stored, out)?,
+        };
+        if decoded == Some(out.len()) {
+            return Ok(());
+        }
+        Err(CodecError::Damaged { codec: self.name(), stored: stored.len(), expected: out.len() })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::BloscLz => "BloscLZ",
+            Self::Lz4 => "LZ4",
+            Self::Snappy => "Snappy",
+            Self::Zlib => "zlib",
+            Self::Zstd => "Zstandard",
+        }
+    }
+}
+
+/// Above this `blosclz_decompress` could overflow the 32-bit length of a match, each stored byte of which
+/// adds up to 255. Blosc writes blocks of at most 1 MiB unless told otherwise.
+const LONGEST_BLOSCLZ: usize = 8 << 20;
+
+fn decode_blosclz(stored: &[u8], out: &mut [u8]) -> Option<usize> {
+    let (stored_len, out_len) = (c_length(stored)?, c_length(out)?);
+    if stored.len() > LONGEST_BLOSCLZ {
+        return None;
+    }
+    // SAFETY: both lengths are those of the slices, which cannot overlap; the function stays inside them for
+    // any input of at most `LONGEST_BLOSCLZ` bytes.
+    let decoded = unsafe { blosclz_decompress(stored.as_ptr().cast(), stored_len, out.as_mut_ptr().cast(), out_len) };
+    usize::try_from(decoded).ok()
+}
+
+fn decode_lz4(stored: &[u8], out: &mut [u8]) -> Option<usize> {
+    let (stored_len, out_len) = (c_length(stored)?, c_length(out)?);
+    let (source, target) = (stored.as_ptr().cast::<c_char>(), out.as_mut_ptr().cast::<c_char>());
+    // SAFETY: both lengths are those of the slices, which cannot overlap; this is the variant of LZ4 that
+    // stays inside them for any input.
+    let decoded = unsafe { lz4_sys::LZ4_decompress_safe(source, target, stored_len, out_len) };
+    usize::try_from(decoded).ok()
+}
+
+fn decode_zstd(stored: &[u8], out: &mut [u8]) -> Result<Option<usize>, CodecError> {
+    ZSTD.with_borrow_mut(|kept| {
+        if kept.is_none() {
+            *kept = Some(ZstdState::new()?);
+        }
+        Ok(kept.as_mut().and_then(|state| state.decode(stored, out)))
+    })
+}
+
+fn c_length(bytes: &[u8]) -> Option<c_int> {
+    c_int::try_from(bytes.len()).ok()
+}
+
+thread_local! {
+    static ZSTD: RefCell<Option<ZstdState>> = const { RefCell::new(None) };
+}
+
+/// A Zstandard decoder's state of 94 KiB, which a thread keeps until it ends.
+struct ZstdState(NonNull<zstd_sys::ZSTD_DCtx>);
+
+impl ZstdState {
+    fn new() -> Result<Self, CodecError> {
+        // SAFETY: takes no arguments, and answers null if there is no memory.
+        let state = unsafe { zstd_sys::ZSTD_createDCtx() };
+        NonNull::new(state).map(Self).ok_or(CodecError::Library { codec: "Zstandard", code: -64 })
+    }
+
+    fn decode(&mut self, stored: &[u8], out: &mut [u8]) -> Option<usize> {
+        let (source, target) = (stored.as_ptr().cast::<c_void>(), out.as_mut_ptr().cast::<c_void>());
+        // SAFETY: the state is alive and borrowed here alone; both lengths are those of the slices, which
+        // cannot overlap, and the function stays inside them for any input.
+        let (decoded, failed) = unsafe {
+            let state = self.0.as_ptr();
+            let decoded = zstd_sys::ZSTD_decompressDCtx(state, target, out.len(), source, stored.len());
+            (decoded, zstd_sys::ZSTD_isError(decoded))
+        };
+        (failed == 0).then_some(decoded)
+    }
+}
+
+impl Drop for ZstdState {
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from `ZSTD_createDCtx`, and is freed nowhere else.
+        unsafe { zstd_sys::ZSTD_freeDCtx(self.0.as_ptr()) };
+    }
+}
+
+unsafe extern "C" {
+    /// Internal to c-blosc: sure to exist as long as the version of `blosc-src` is pinned.
+    fn blosclz_decompress(input: *const c_void, length: c_int, output: *mut c_void, most: c_int) -> c_int;
+}

@@ -1,0 +1,237 @@
+//! Opening files, and finding datasets in them.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use chunk_core::{Error, Result};
+use hdf5::{Group, IndexType, IterationOrder, LinkType, LocationType};
+
+use crate::error::{Place, reason};
+use crate::library;
+
+/// Whether a file is locked while it is open.
+///
+/// HDF5 takes a shared lock for reading and an exclusive one for writing, so that nobody reads what is being
+/// written. File systems without locks are the reason to switch it off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileLocking {
+    /// A lock is taken, and a file that another process writes is refused.
+    #[default]
+    On,
+    /// No lock is taken.
+    Off,
+}
+
+const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
+/// A walk through a file ends here, however its links are wound.
+const MOST_ENTRIES: usize = 1_000_000;
+const MOST_DEPTH: usize = 1000;
+/// Names in an error message.
+const NEAR_NAMES: usize = 5;
+
+/// Whether a file that begins with `head` may be an HDF5 file: the signature is at 0, or after a user block whose
+/// size is a power of two from 512 on.
+pub(crate) fn has_signature(head: &[u8]) -> bool {
+    let at = |offset: usize| head.get(offset..offset + SIGNATURE.len()) == Some(&SIGNATURE[..]);
+    at(0) || std::iter::successors(Some(512), |offset| Some(offset * 2)).take_while(|o| *o < head.len()).any(at)
+}
+
+/// Opens a file for reading: as our own descriptor and in the library.
+pub(crate) fn open(path: &Path, locking: FileLocking) -> Result<(File, hdf5::File)> {
+    let own = File::open(path).map_err(|cause| Error::io(path, "open", cause))?;
+    let metadata = own.metadata().map_err(|cause| Error::io(path, "open", cause))?;
+    if !metadata.is_file() || !find_signature(&own, metadata.len()).map_err(|cause| Error::io(path, "read", cause))? {
+        return Err(Error::WrongFormat { path: path.to_path_buf(), format: "an HDF5" });
+    }
+    let place = Place::new(path, "");
+    let mut options = hdf5::File::with_options();
+    options.with_fapl(|list| list.chunk_cache(0, 0, 0.0).file_locking(locking == FileLocking::On));
+    let file = options.open(path).map_err(|error| open_error(&place, &error))?;
+    Ok((own, file))
+}
+
+fn open_error(place: &Place, error: &hdf5::Error) -> Error {
+    let frames = error.stack().map(|stack| stack.iter().map(|frame| frame.desc().to_owned()).collect::<Vec<_>>());
+    let says = |words: &str| frames.iter().flatten().any(|text| text.contains(words));
+    if says("truncated file") {
+        return place.corrupt("the file is truncated: it is shorter than it says itself");
+    }
+    if says("unable to lock file") {
+        return place.library("open (another process is writing it, or a lock was left)", error);
+    }
+    if says("already open for write") {
+        return place.unsupported("the file is marked as being written: its writer runs, or died (then: h5clear -s)");
+    }
+    place.corrupt(format!("not a readable HDF5 file: {}", reason(error)))
+}
+
+fn find_signature(file: &File, length: u64) -> std::io::Result<bool> {
+    let mut offset = 0;
+    while offset + SIGNATURE.len() as u64 <= length {
+        let mut head = [0; SIGNATURE.len()];
+        file.read_exact_at(&mut head, offset)?;
+        if head == SIGNATURE {
+            return Ok(true);
+        }
+        offset = if offset == 0 { 512 } else { offset * 2 };
+    }
+    Ok(false)
+}
+
+/// What a walk through a file meets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Group,
+    Dataset,
+    Other(&'static str),
+}
+
+/// Everything in a file by its name from the root, groups before what they hold. Links are named, not followed; an
+/// object that several hard links lead to is walked once.
+pub(crate) fn walk(file: &hdf5::File, place: &Place) -> Result<Vec<(String, Found)>> {
+    let fail = |error: hdf5::Error| place.library("list", &error);
+    let root = file.group("/").map_err(fail)?;
+    let mut seen = vec![root.loc_info().map_err(fail)?.token];
+    let mut entries = Vec::new();
+    let mut stack = vec![(String::new(), root, 0_usize)];
+    while let Some((prefix, group, depth)) = stack.pop() {
+        let mut inner = Vec::new();
+        for (name, link) in group.links(IndexType::Name, IterationOrder::Increasing).map_err(fail)? {
+            let full = format!("{prefix}/{name}");
+            let found = match link.link_type {
+                LinkType::Hard => object(&group, &name),
+                LinkType::Soft => Found::Other("soft link"),
+                LinkType::External => Found::Other("external link"),
+            };
+            if entries.len() >= MOST_ENTRIES {
+                return Err(place.unsupported(format!("more than {MOST_ENTRIES} objects")));
+            }
+            entries.push((full.clone(), found.clone()));
+            if found == Found::Group && depth < MOST_DEPTH {
+                let token = group.loc_info_by_name(&name).map_err(fail)?.token;
+                if !seen.contains(&token) {
+                    seen.push(token);
+                    inner.push((full, group.group(&name).map_err(fail)?, depth + 1));
+                }
+            }
+        }
+        stack.extend(inner.into_iter().rev());
+    }
+    entries.sort_by(|a, b| a.0.split('/').cmp(b.0.split('/')));
+    Ok(entries)
+}
+
+fn object(group: &Group, name: &str) -> Found {
+    match group.loc_type_by_name(name) {
+        Ok(LocationType::Group) => Found::Group,
+        Ok(LocationType::Dataset) => Found::Dataset,
+        Ok(_) => Found::Other("named datatype"),
+        Err(_) => Found::Other("unreadable object"),
+    }
+}
+
+fn dataset_names(file: &hdf5::File, place: &Place) -> Result<Vec<String>> {
+    let entries = walk(file, place)?;
+    Ok(entries.into_iter().filter(|(_, found)| *found == Found::Dataset).map(|(name, _)| name).collect())
+}
+
+/// Opens the dataset of this name, or the only one. Gives its name from the root too.
+pub(crate) fn dataset(file: &hdf5::File, path: &Path, name: Option<&str>) -> Result<(hdf5::Dataset, Place)> {
+    let Some(name) = name else {
+        let names = dataset_names(file, &Place::new(path, ""))?;
+        return match names.as_slice() {
+            [] => Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: "/".to_owned(), near: Vec::new() }),
+            [only] => open_dataset(file, path, only),
+            _ => {
+                let names = names.into_iter().take(NEAR_NAMES).collect();
+                Err(Error::DatasetNotNamed { path: path.to_path_buf(), names })
+            }
+        };
+    };
+    open_dataset(file, path, &absolute(name))
+}
+
+/// The name from the root: one slash before each part.
+pub(crate) fn absolute(name: &str) -> String {
+    name.split('/').filter(|part| !part.is_empty()).fold(String::new(), |name, part| name + "/" + part)
+}
+
+fn open_dataset(file: &hdf5::File, path: &Path, name: &str) -> Result<(hdf5::Dataset, Place)> {
+    let place = Place::new(path, if name.is_empty() { "/" } else { name });
+    refuse_external_links(file, &place)?;
+    let kind = match file.loc_type_by_name(&place.dataset) {
+        Ok(LocationType::Dataset) => {
+            let dataset = file.dataset(&place.dataset).map_err(|error| place.library("open", &error))?;
+            return Ok((dataset, place));
+        }
+        Ok(LocationType::Group) => "a group",
+        Ok(_) => "a named datatype",
+        Err(_) => {
+            let near = near_names(file, &place)?;
+            return Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: place.dataset, near });
+        }
+    };
+    let near = near_names(file, &place)?;
+    Err(Error::NotADataset { path: path.to_path_buf(), dataset: place.dataset, kind, near })
+}
+
+/// A link into another file may lead anywhere: it is not followed.
+fn refuse_external_links(file: &hdf5::File, place: &Place) -> Result<()> {
+    let mut group = file.group("/").map_err(|error| place.library("open", &error))?;
+    for part in place.dataset.split('/').filter(|part| !part.is_empty()) {
+        let links = group.links(IndexType::Name, IterationOrder::Increasing).unwrap_or_default();
+        match links.iter().find(|(name, _)| name == part).map(|(_, link)| link.link_type) {
+            Some(LinkType::External) => return Err(place.unsupported("links into other files are not followed")),
+            Some(_) => {}
+            None => return Ok(()),
+        }
+        match group.group(part) {
+            Ok(inner) => group = inner,
+            Err(_) => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// Datasets of the file, the likeliest to be meant first.
+fn near_names(file: &hdf5::File, place: &Place) -> Result<Vec<String>> {
+    let mut names = dataset_names(file, place)?;
+    let inside = format!("{}/", place.dataset.trim_end_matches('/'));
+    let unlikeness = |name: &String| {
+        #[expect(clippy::cast_sign_loss, reason = "a likeness is between 0 and 1")]
+        let unlike = ((1.0 - strsim::normalized_damerau_levenshtein(name, &place.dataset)) * 1e6) as u64;
+        (!name.starts_with(&inside), unlike)
+    };
+    names.sort_by_cached_key(unlikeness);
+    names.truncate(NEAR_NAMES);
+    Ok(names)
+}
+
+/// What a dataset states of itself besides its type.
+pub(crate) fn extents(dataset: &hdf5::Dataset, place: &Place) -> Result<library::Extents> {
+    let extents = library::extents(dataset).map_err(|error| place.library("read the shape", &error))?;
+    extents.ok_or_else(|| place.unsupported("has no value: its dataspace is null"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_signature_after_a_user_block() {
+        let mut head = vec![0; 4096];
+        assert!(!has_signature(&head));
+        head[1024..1032].copy_from_slice(&SIGNATURE);
+        assert!(has_signature(&head));
+        assert!(has_signature(&head[1024..]));
+        assert!(!has_signature(&SIGNATURE[..7]));
+    }
+
+    #[test]
+    fn names_begin_at_the_root() {
+        assert_eq!(absolute("a//b/"), "/a/b");
+        assert_eq!(absolute("/data"), "/data");
+        assert_eq!(absolute("/"), "");
+    }
+}

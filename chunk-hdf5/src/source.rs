@@ -1,0 +1,250 @@
+//! A dataset of an HDF5 file as a source.
+
+use std::fs::File;
+use std::path::Path;
+
+use chunk_core::{
+    ChunkSource, Cost, DatasetEntry, DatasetInfo, Error, Grid, Identity, Result, Scalar, Slab, Spans, Worker,
+};
+use hdf5::dataset::Layout;
+use hdf5::{Dataset, Datatype};
+
+use crate::chunked::{Blocks, Chunks};
+use crate::codec::{Pipeline, StoredFilter};
+use crate::dtype::{self, Stored};
+use crate::error::Place;
+use crate::file::{self, FileLocking};
+use crate::index::Index;
+use crate::positional::{self, WINDOW};
+use crate::{filter, library};
+
+/// A dataset of an HDF5 file.
+///
+/// libhdf5 is asked for structure only. Chunks, and contiguous data, are read with positional reads of our own
+/// descriptor and decoded on the worker's threads, beside the library's global lock. What that path does not serve
+/// (compact datasets, and filters that only the library has) goes through the library.
+#[derive(Debug)]
+pub struct Hdf5Source {
+    info: DatasetInfo,
+    place: Place,
+    file: File,
+    dataset: Dataset,
+    kind: Datatype,
+    stored: Stored,
+    data: Data,
+}
+
+/// Where the elements are.
+#[derive(Debug)]
+enum Data {
+    /// One piece of the file from this offset on.
+    Contiguous(u64),
+    /// Nowhere yet: all are the fill value, in the byte order of the file.
+    Unwritten(Scalar),
+    /// In chunks that we read.
+    Chunked(Chunks),
+    /// Where only the library gets at them; the number is what it may hold while it does.
+    Library(u64),
+}
+
+/// What a dataset states of itself.
+struct Statement {
+    info: DatasetInfo,
+    kind: Datatype,
+    stored: Stored,
+    layout: Layout,
+    filters: Vec<StoredFilter>,
+    external: usize,
+}
+
+/// Filters that libhdf5 itself undoes: n-bit, scale-offset, LZF.
+const LIBRARY_FILTERS: [u32; 3] = [5, 6, 32000];
+/// What the library allocates beside the chunks: conversion and selection buffers.
+const LIBRARY_BYTES: u64 = 2 << 20;
+
+impl Hdf5Source {
+    /// Opens the dataset of this name, or the file's only one.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`], [`Error::WrongFormat`], [`Error::Corrupt`] for a truncated or malformed file;
+    /// [`Error::DatasetNotFound`] and [`Error::NotADataset`] with the names that are near;
+    /// [`Error::UnsupportedFilter`] and [`Error::UnsupportedDType`].
+    pub fn open(path: impl AsRef<Path>, dataset: Option<&str>) -> Result<Self> {
+        Hdf5Source::open_locked(path.as_ref(), dataset, FileLocking::default())
+    }
+
+    pub(crate) fn open_locked(path: &Path, name: Option<&str>, locking: FileLocking) -> Result<Self> {
+        let (own, library_file) = file::open(path, locking)?;
+        let (dataset, place) = file::dataset(&library_file, path, name)?;
+        let statement = Statement::read(&dataset, &place)?;
+        let identity = Identity::builder("hdf5").file(path)?.field("dataset", &place.dataset).finish();
+        let data = statement.data(&dataset, &own, &place)?;
+        let Statement { info, kind, stored, .. } = statement;
+        Ok(Hdf5Source { info: info.with_identity(identity), place, file: own, dataset, kind, stored, data })
+    }
+
+    fn read_part(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        match &self.data {
+            Data::Unwritten(fill) => fill.fill(out),
+            Data::Contiguous(offset) => {
+                let spans = Spans::new(slab, &Slab::whole(&self.info.shape), slab, self.info.dtype.size());
+                positional::read_spans(&self.file, *offset, spans, out, worker, &self.place)?;
+            }
+            Data::Chunked(chunks) => chunks.read(&self.file, slab, out, worker, &self.place)?,
+            Data::Library(_) => library::read(&self.dataset, &self.kind, slab.start(), slab.count(), out)
+                .map_err(|error| self.place.library("read", &error))?,
+        }
+        if self.stored.swapped {
+            self.info.dtype.swap_bytes(out);
+        }
+        Ok(())
+    }
+}
+
+impl ChunkSource for Hdf5Source {
+    fn info(&self) -> &DatasetInfo {
+        &self.info
+    }
+
+    fn held_bytes(&self) -> u64 {
+        match &self.data {
+            Data::Chunked(chunks) => chunks.index.bytes(),
+            _ => 0,
+        }
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+        let bytes = slab.bytes(self.info.dtype.size());
+        match &self.data {
+            Data::Unwritten(_) => Cost::new(0, 0),
+            Data::Contiguous(_) => Cost::new((WINDOW * threads) as u64, bytes),
+            Data::Chunked(chunks) => {
+                let cost = chunks.cost(slab);
+                Cost::new(cost.scratch_bytes * threads as u64, cost.moved_bytes)
+            }
+            Data::Library(held) => Cost::new(*held, chunk_core::chunked_bytes(&self.info, slab)),
+        }
+    }
+
+    fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        slab.check(&self.info, out.len())?;
+        if slab.is_empty() {
+            return Ok(());
+        }
+        let align = match &self.data {
+            // The library reads on one thread anyway.
+            Data::Library(_) => u64::MAX / 2,
+            Data::Chunked(chunks) => chunks.alignment(slab, worker.threads()),
+            _ => 1,
+        };
+        let size = self.info.dtype.size();
+        worker.for_each_part(slab, out, size, align, |part, out, worker| self.read_part(part, out, worker))
+    }
+}
+
+/// How a dataset is stored, for `ls` and `info`.
+pub(crate) fn entry(dataset: &Dataset, place: &Place) -> Result<DatasetEntry> {
+    let statement = Statement::read(dataset, place)?;
+    let filters = statement.filters.iter().map(filter::describe).collect();
+    let layout = match (statement.layout, statement.external) {
+        (_, 1..) => "external",
+        (Layout::Compact, _) => "compact",
+        (Layout::Contiguous, _) => "contiguous",
+        (Layout::Chunked, _) => "chunked",
+        (Layout::Virtual, _) => "virtual",
+    };
+    Ok(DatasetEntry::new(statement.info, layout, filters, library::storage_size(dataset)))
+}
+
+impl Statement {
+    fn read(dataset: &Dataset, place: &Place) -> Result<Self> {
+        let fail = |error: hdf5::Error| place.library("read the description", &error);
+        let (shape, most) = file::extents(dataset, place)?;
+        let kind = library::stored_type(dataset).map_err(fail)?;
+        let stored = dtype::stored(&kind).map_err(|unmapped| place.unmapped("this version", unmapped))?;
+        let (filters, external) = library::filters(dataset).map_err(fail)?;
+        let fill = library::fill_value(dataset, &kind).map_err(fail)?;
+        let mut info = DatasetInfo::new(shape, stored.dtype.clone()).with_name(place.name());
+        if let Some(chunk) = dataset.chunk() {
+            info = info.with_chunk_shape(chunk.into_iter().map(|extent| extent as u64).collect::<Vec<_>>());
+        }
+        if most.iter().zip(info.shape.iter()).any(|(most, extent)| *most != Some(*extent)) {
+            info = info.with_max_shape(most);
+        }
+        if let Some(mut bytes) = fill {
+            if stored.swapped {
+                stored.dtype.swap_bytes(&mut bytes);
+            }
+            info = info.with_fill(Scalar::from_bytes(stored.dtype.clone(), bytes)?);
+        }
+        info.check().map_err(|error| place.corrupt(error.to_string()))?;
+        Ok(Statement { info, kind, stored, layout: dataset.layout(), filters, external })
+    }
+
+    /// The fill value in the byte order of the file.
+    fn stored_fill(&self) -> Scalar {
+        let fill = self.info.fill.clone().unwrap_or_else(|| Scalar::zero(self.info.dtype.clone()));
+        if !self.stored.swapped {
+            return fill;
+        }
+        let mut bytes = fill.bytes().to_vec();
+        self.info.dtype.swap_bytes(&mut bytes);
+        Scalar::from_bytes(self.info.dtype.clone(), bytes).unwrap_or(fill)
+    }
+
+    fn data(&self, dataset: &Dataset, file: &File, place: &Place) -> Result<Data> {
+        if self.external > 0 {
+            return Err(place.unsupported("is held in external files, which are not followed"));
+        }
+        let length = file.metadata().map_err(|cause| Error::io(&place.path, "read", cause))?.len();
+        match self.layout {
+            Layout::Virtual => Err(place.unsupported("is a virtual dataset, which this version does not read")),
+            Layout::Compact => Ok(Data::Library(LIBRARY_BYTES)),
+            Layout::Contiguous => self.contiguous(dataset, length, place),
+            Layout::Chunked => self.chunked(dataset, file, length, place),
+        }
+    }
+
+    fn contiguous(&self, dataset: &Dataset, file_length: u64, place: &Place) -> Result<Data> {
+        let Some(offset) = dataset.offset() else { return Ok(Data::Unwritten(self.stored_fill())) };
+        let bytes = self.info.bytes();
+        if offset.saturating_add(bytes) > file_length {
+            return Err(place.corrupt(format!(
+                "the data, {bytes} bytes at file offset {offset}, end after the file, which has {file_length} bytes"
+            )));
+        }
+        Ok(Data::Contiguous(offset))
+    }
+
+    fn chunked(&self, dataset: &Dataset, file: &File, file_length: u64, place: &Place) -> Result<Data> {
+        let Some(chunk_shape) = self.info.chunk_shape.clone() else {
+            return Err(place.corrupt("is chunked, but states no chunk shape"));
+        };
+        let element_size = self.info.dtype.size();
+        let chunk_bytes = chunk_shape.elements().saturating_mul(element_size as u64);
+        let pipeline = match Pipeline::new(&self.filters) {
+            Ok(pipeline) => pipeline,
+            Err(_) if self.library_undoes_filters() => {
+                return Ok(Data::Library(chunk_bytes.saturating_mul(3).saturating_add(LIBRARY_BYTES)));
+            }
+            Err(filter) => {
+                return Err(Error::UnsupportedFilter {
+                    path: place.path.clone(),
+                    dataset: place.dataset.clone(),
+                    id: filter.id,
+                    name: filter.name.unwrap_or_else(|| "unknown".to_owned()),
+                });
+            }
+        };
+        let grid = Grid::new(self.info.shape.clone(), chunk_shape);
+        let index = Index::read(dataset, &grid, file_length, place)?;
+        let blosc = Blocks::sample(file, &index, &pipeline, place)?;
+        let fill = self.stored_fill();
+        Ok(Data::Chunked(Chunks { grid, index, pipeline, element_size, fill, blosc }))
+    }
+
+    fn library_undoes_filters(&self) -> bool {
+        let ours = |filter: &StoredFilter| Pipeline::new(std::slice::from_ref(filter)).is_ok();
+        self.filters.iter().all(|filter| ours(filter) || LIBRARY_FILTERS.contains(&filter.id))
+    }
+}

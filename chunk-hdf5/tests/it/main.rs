@@ -1,0 +1,5 @@
+//! Tests of chunk-hdf5 from outside, one module a subject.
+
+mod bad_input;
+mod common;
+mod round_trip;
