@@ -1,0 +1,108 @@
+//! The command line of `cargo xtask bench`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask bench fft [OPTIONS]
+
+Measures reading, writing and transforming complex128 rows, Blosc LZ4 level 5 with shuffle, as whole processes:
+programs take turns, the page cache is warm, medians are compared. Results are verified with NumPy in the first run.
+
+  --rows N       rows of the input, 16384 unless told; each chunk holds 1024
+  --cols N       columns, 8192 unless told
+  --runs N       runs of each program, 5 unless told
+  --only NAME    programs whose label contains NAME, such as `fft/`, `read/` or `h5py`
+  --dir FOLDER   where the files go, target/bench unless told (/dev/shm keeps the disk out of it)
+  --durable      the Python programs wait until their output is on the disk, as `chunk` always does
+  --json         one JSON object instead of the table
+";
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Options {
+    pub(crate) rows: u64,
+    pub(crate) columns: u64,
+    pub(crate) runs: usize,
+    pub(crate) only: Option<String>,
+    pub(crate) folder: Option<PathBuf>,
+    pub(crate) durable: bool,
+    pub(crate) json: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { rows: 16384, columns: 8192, runs: 5, only: None, folder: None, durable: false, json: false }
+    }
+}
+
+impl Options {
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
+        let mut words = arguments.iter().map(String::as_str);
+        match words.next() {
+            Some("fft") => {}
+            found => return Err(wrong(&format!("benchmark `{}`", found.unwrap_or_default()))),
+        }
+        let mut options = Self::default();
+        while let Some(word) = words.next() {
+            let (name, attached) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+            let mut value =
+                || attached.or_else(|| words.next()).ok_or_else(|| wrong(&format!("{name} without a value")));
+            match name {
+                "--rows" => options.rows = number(name, value()?)?,
+                "--cols" => options.columns = number(name, value()?)?,
+                "--runs" => options.runs = number(name, value()?)?,
+                "--only" => options.only = Some(value()?.to_owned()),
+                "--dir" => options.folder = Some(absolute(value()?)?),
+                "--durable" => options.durable = true,
+                "--json" => options.json = true,
+                _ => return Err(wrong(&format!("option `{word}`"))),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn number<T: FromStr + PartialEq + From<u8>>(name: &str, text: &str) -> Result<T> {
+    match text.parse() {
+        Ok(number) if number != T::from(0) => Ok(number),
+        _ => Err(wrong(&format!("{name} {text}"))),
+    }
+}
+
+fn absolute(folder: &str) -> Result<PathBuf> {
+    std::path::absolute(folder).map_err(|error| wrong(&format!("--dir {folder}: {error}")))
+}
+
+fn wrong(what: &str) -> Error {
+    Error::usage(format!("bench does not know {what}; `cargo xtask bench --help` lists what there is"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options> {
+        Options::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_help() {
+        assert_eq!(parse("fft").unwrap(), Options::default());
+    }
+
+    #[test]
+    fn takes_values_attached_or_apart() {
+        let options = parse("fft --rows=2048 --runs 3 --only fft/ --json").unwrap();
+        assert_eq!((options.rows, options.runs, options.json), (2048, 3, true));
+        assert_eq!(options.only.as_deref(), Some("fft/"));
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        for line in ["", "read", "fft --rows", "fft --rows 0", "fft --runs x", "fft --fast"] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}
