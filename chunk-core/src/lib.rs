@@ -78,3 +78,7 @@ pub use crate::slab::Slab;
 pub use crate::source::{ChunkSource, ChunkSourceExt, Cost};
 pub use crate::spans::{Span, Spans, copy_region};
 pub use crate::worker::{CancelToken, Scratch, Worker};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,8 +7,9 @@
 use crate::plan::{Plan, Share};
 use crate::{Budget, Bytes, ChunkSink, ChunkSource, DatasetInfo, Error, Grid, Result, Shape, Slab};
 
-/// Slabs larger than this gain nothing: each is several calls to the system already.
-const PREFERRED_SLAB_BYTES: u64 = 16 << 20;
+/// Larger slabs gain nothing, each is several calls to the system already, and fall out of the caches: 2 GiB of Blosc
+/// LZ4 in chunks of 128 MiB were read in 1.7 s chunk by chunk, in 1.0 s by slabs of 1 to 4 MiB.
+const PREFERRED_SLAB_BYTES: u64 = 2 << 20;
 /// Slabs that a candidate is judged by.
 const SAMPLES: u64 = 48;
 /// Up to this many slabs, each is looked at before a plan is handed out.
@@ -256,7 +257,7 @@ impl<'a> Job<'a> {
             self.contiguous_shapes(preferred).map(judge).find(fits)?
         } else {
             let start = self.shrink(judge(self.unit.clone()), &fits)?;
-            self.grow(start, preferred, &judge, &fits)
+            self.grow(self.refine(start, preferred), preferred, &judge, &fits)
         };
         let slabs = Grid::new(self.source.info().shape.clone(), found.slab_shape.clone()).len();
         (workers == 1 || slabs >= workers as u64).then_some(found)
@@ -272,6 +273,19 @@ impl<'a> Job<'a> {
             }
         }
         Some(candidate)
+    }
+
+    /// Cuts chunks as long as the slab is larger than `preferred` and nothing is decoded twice for it: sources that
+    /// decode by blocks serve part of a chunk as cheaply as all of it, and small slabs stay in the caches.
+    fn refine(&self, mut candidate: Candidate, preferred: u64) -> Candidate {
+        let most = candidate.read_bytes + candidate.read_bytes / 64;
+        while candidate.share.slab > preferred {
+            match self.smaller(&candidate).filter(|smaller| smaller.read_bytes <= most) {
+                Some(smaller) => candidate = smaller,
+                None => break,
+            }
+        }
+        candidate
     }
 
     fn smaller(&self, candidate: &Candidate) -> Option<Candidate> {
