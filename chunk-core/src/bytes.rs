@@ -30,8 +30,9 @@ impl fmt::Display for Bytes {
             value /= 1024.0;
             unit += 1;
         }
-        let digits = usize::from(value.fract() != 0.0 && value < 1000.0);
-        write!(f, "{value:.digits$} {}", UNITS[unit])
+        // One digit after the point, unless it is a zero.
+        let text = format!("{value:.1}");
+        write!(f, "{} {}", text.strip_suffix(".0").unwrap_or(&text), UNITS[unit])
     }
 }
 
@@ -97,7 +98,14 @@ mod tests {
 
     #[test]
     fn prints_with_a_binary_unit() {
-        let cases = [(5, "5 B"), (1024, "1 KiB"), (512 << 20, "512 MiB"), (1_500_000, "1.4 MiB"), (u64::MAX, "16 EiB")];
+        let cases = [
+            (5, "5 B"),
+            (1024, "1 KiB"),
+            (512 << 20, "512 MiB"),
+            (1_500_000, "1.4 MiB"),
+            ((64 << 20) + 5, "64 MiB"),
+            (u64::MAX, "16 EiB"),
+        ];
         for (bytes, text) in cases {
             assert_eq!(Bytes(bytes).to_string(), text);
         }

@@ -27,7 +27,7 @@ pub enum Casting {
     Safe,
     /// Safe, or within a kind (`float64` to `float32`), or to a larger kind: the rule for operations.
     SameKind,
-    /// Any number to any number.
+    /// Any number to any number, any text to any text.
     Unsafe,
 }
 
@@ -42,7 +42,7 @@ impl Casting {
             Casting::No | Casting::Equiv => false,
             Casting::Safe => is_safe(from, to),
             Casting::SameKind => is_safe(from, to) || is_same_kind(from, to),
-            Casting::Unsafe => is_safe(from, to) || is_same_kind(from, to) || (from.is_numeric() && to.is_numeric()),
+            Casting::Unsafe => (from.is_numeric() && to.is_numeric()) || (is_text(from) && is_text(to)),
         }
     }
 }
@@ -62,6 +62,10 @@ impl FromStr for Casting {
             ))),
         }
     }
+}
+
+fn is_text(dtype: &DType) -> bool {
+    matches!(dtype, DType::Bytes(_) | DType::Ucs4(_))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

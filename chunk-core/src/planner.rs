@@ -23,6 +23,11 @@ const MOST_CHUNK_BYTES: u64 = 1 << 30;
 /// The most a chunk has where nobody asked for a shape.
 const DEFAULT_CHUNK_BYTES: u64 = 4 << 20;
 
+/// Seconds that one thread takes for a GiB: Blosc LZ4 decoded, transformed, encoded. What counts is their ratio.
+const DECODE: f64 = 0.5;
+const COMPUTE: f64 = 0.2;
+const ENCODE: f64 = 0.8;
+
 /// Makes plans within a byte budget.
 #[derive(Clone, Debug)]
 pub struct Planner {
@@ -72,7 +77,7 @@ impl Planner {
     /// # Errors
     /// [`Error::BudgetTooSmall`].
     pub fn read(&self, source: &dyn ChunkSource) -> Result<Plan> {
-        self.plan(&Job::new(source, None, false))
+        self.plan(&Job::new(source, None, false)).map(|(plan, _)| plan)
     }
 
     /// Plans to read all of `source` in slabs that follow one another in its row-major order.
@@ -80,7 +85,7 @@ impl Planner {
     /// # Errors
     /// [`Error::BudgetTooSmall`].
     pub fn read_contiguous(&self, source: &dyn ChunkSource) -> Result<Plan> {
-        self.plan(&Job::new(source, None, true))
+        self.plan(&Job::new(source, None, true)).map(|(plan, _)| plan)
     }
 
     /// Plans to copy `source` into `sink`: no two slabs share a chunk of the sink.
@@ -90,7 +95,7 @@ impl Planner {
     /// [`Error::BudgetTooSmall`].
     pub fn copy(&self, source: &dyn ChunkSource, sink: &dyn ChunkSink) -> Result<Plan> {
         check_alike(source.info(), sink.info())?;
-        self.plan(&Job::new(source, Some(sink), false))
+        self.plan(&Job::new(source, Some(sink), false)).map(|(plan, _)| plan)
     }
 
     /// Plans to copy `source` into a sink that `build` makes of a description, and chooses its chunk shape: the one
@@ -108,15 +113,15 @@ impl Planner {
         let mut refused = None;
         for chunk_shape in chunk_candidates(output) {
             let sink = build(output.clone().with_chunk_shape(chunk_shape))?;
-            let plan = match self.copy(source, &*sink) {
-                Ok(plan) => plan,
+            check_alike(source.info(), sink.info())?;
+            let (plan, time) = match self.plan(&Job::new(source, Some(&*sink), false)) {
+                Ok(planned) => planned,
                 Err(error @ Error::BudgetTooSmall { .. }) => {
                     refused = Some(error);
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            let time = self.time(&plan);
             // A smaller chunk than the wanted one must pay.
             if best.as_ref().is_none_or(|(least, ..)| time < 0.9 * least) {
                 best = Some((time, plan, sink));
@@ -129,14 +134,15 @@ impl Planner {
         }
     }
 
-    fn plan(&self, job: &Job) -> Result<Plan> {
+    /// The best plan, and the time that it takes in arbitrary units.
+    fn plan(&self, job: &Job) -> Result<(Plan, f64)> {
         let mut budget = self.budget.bytes();
         loop {
             let candidate = self.search(job, budget)?;
             let plan = job.plan_of(&candidate, self.budget);
             let peak = plan.peak_bytes();
             if peak <= self.budget.bytes() {
-                return Ok(plan);
+                return Ok((plan, self.time(job, &candidate)));
             }
             // The sample missed a heavier slab: plan again for less.
             budget -= (peak - self.budget.bytes()).min(budget / 2).max(1);
@@ -145,7 +151,7 @@ impl Planner {
 
     fn search(&self, job: &Job, budget: u64) -> Result<Candidate> {
         let candidates = self.teams().filter_map(|(workers, threads)| job.fit(workers, threads, budget, self.threads));
-        let best = candidates.min_by(|a, b| self.candidate_time(job, a).total_cmp(&self.candidate_time(job, b)));
+        let best = candidates.min_by(|a, b| self.time(job, a).total_cmp(&self.time(job, b)));
         best.ok_or_else(|| self.refusal(job))
     }
 
@@ -165,25 +171,23 @@ impl Planner {
         }
     }
 
-    fn candidate_time(&self, job: &Job, candidate: &Candidate) -> f64 {
+    /// Time that a candidate takes, in arbitrary units: decoding what is read, computing and encoding, over the threads
+    /// at work. Those that share a slab are a little less busy, and no more of them encode than it has chunks.
+    fn time(&self, job: &Job, candidate: &Candidate) -> f64 {
         let info = job.source.info();
         let slabs = Grid::new(info.shape.clone(), candidate.slab_shape.clone()).len();
-        self.relative_time(info.bytes(), candidate.read_bytes, slabs, candidate.workers, candidate.threads)
-    }
-
-    fn time(&self, plan: &Plan) -> f64 {
-        self.relative_time(plan.bytes(), plan.read_bytes, plan.len(), plan.workers, plan.threads)
-    }
-
-    /// Time that a plan takes, in arbitrary units: what is read, and what is computed and written, over the threads
-    /// that are at work, those inside a slab being a little less busy.
-    fn relative_time(&self, bytes: u64, read_bytes: u64, slabs: u64, workers: usize, threads: usize) -> f64 {
-        let work = read_bytes as f64 + 2.0 * bytes as f64;
-        let inside = 1.0 + 0.85 * (threads as f64 - 1.0);
-        let busy = (workers as f64 * inside).min(self.threads as f64);
-        let rounds = slabs.div_ceil(workers as u64).max(1) as f64;
-        let idle = rounds * workers as f64 / slabs.max(1) as f64;
-        work / busy * idle
+        let (workers, threads) = (candidate.workers as u64, candidate.threads as u64);
+        let busy = |sharing: u64| {
+            let inside = 1.0 + 0.85 * (sharing.max(1) - 1) as f64;
+            (workers as f64 * inside).min(self.threads as f64)
+        };
+        let chunks = Grid::new(candidate.slab_shape.clone(), job.least.clone()).len();
+        let bytes = info.bytes() as f64;
+        let reading = (DECODE * candidate.read_bytes as f64 + COMPUTE * bytes) / busy(threads);
+        let writing = if job.sink.is_some() { ENCODE * bytes / busy(threads.min(chunks)) } else { 0.0 };
+        let rounds = slabs.div_ceil(workers).max(1);
+        let idle = (rounds * workers) as f64 / slabs.max(1) as f64;
+        (reading + writing) * idle
     }
 }
 

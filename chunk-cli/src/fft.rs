@@ -1,0 +1,322 @@
+//! `chunk fft`: the Fourier transform of a dataset along any axis, file to file.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use chunk_core::{Bytes, ChunkSource, CreateOptions, DatasetInfo, Error, Location, Registry, Result, Run, Shape};
+use chunk_ops::{Fft, Staged};
+use clap::Args;
+use serde::Serialize;
+
+use crate::Context;
+use crate::failure::{Outcome, say};
+use crate::names::{folder, only_dataset, same_file};
+use crate::options::{OVERWRITE_HINT, RunOptions, chunk_shape, location};
+use crate::output::{print, print_json, rate, rate_text};
+use crate::progress::ProgressWhen;
+
+/// Transforms a dataset along any axis, the chunked one included
+///
+/// Forward transforms are unscaled, inverse ones divide by the length, as numpy.fft has it. Single precision stays
+/// single.
+#[derive(Debug, Args)]
+pub(crate) struct FftArgs {
+    /// The dataset that is transformed
+    #[arg(value_name = "IN", value_parser = location())]
+    input: Location,
+    /// Where the result goes; without ::DATASET the input's name
+    #[arg(value_name = "OUT", value_parser = location())]
+    output: Location,
+    /// The axis; a negative one counts from the end
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    axis: i64,
+    /// The inverse transform
+    #[arg(long)]
+    inverse: bool,
+    /// Real input, half the spectrum: numpy.fft.rfft, and irfft with --inverse
+    #[arg(long)]
+    real: bool,
+    /// Length of the axis after --inverse --real [default: 2 (m - 1) for m frequencies]
+    #[arg(long, value_name = "N", requires = "inverse", requires = "real")]
+    length: Option<u64>,
+    /// Chunk shape of the output, made smaller if the budget asks for it [default: the input's]
+    #[arg(long, value_name = "SHAPE", value_parser = chunk_shape)]
+    chunks: Option<Shape>,
+    /// Filter of the output, as blosc:lz4:5, gzip:4 or none [default: the format's]
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<String>,
+    /// Prints one JSON object: bytes, seconds, rate, plan
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    run: RunOptions,
+}
+
+#[derive(Serialize)]
+struct FftRecord<'a> {
+    input: String,
+    output: String,
+    #[serde(flatten)]
+    work: Option<WorkRecord>,
+    plan: &'a str,
+}
+
+#[derive(Serialize)]
+struct WorkRecord {
+    bytes: u64,
+    seconds: f64,
+    bytes_per_second: f64,
+}
+
+impl FftArgs {
+    pub(crate) fn run(&self, context: &Context, out: &mut dyn Write) -> Outcome {
+        let source = context.registry.open(&self.input)?;
+        let axis = axis_of(self.axis, source.info())?;
+        check_apart(&self.input, &self.output)?;
+        let output = self.output_location(&context.registry);
+        let run = self.run.to_run(context);
+        let (staged, bytes) = self.plan(context, source, axis, &output, &run)?;
+        let plan = staged.describe();
+        if self.run.dry_run {
+            return self.print(out, &output, None, &plan);
+        }
+        let begun = Instant::now();
+        let watched = self.run.watch(&run, format!("fft {}", self.input));
+        staged.execute(watched.run())?;
+        drop(watched);
+        let seconds = begun.elapsed().as_secs_f64();
+        if self.run.progress != ProgressWhen::Never {
+            let speed = rate_text(bytes, seconds);
+            say(&format!("{} -> {output}: {} in {seconds:.2} s, {speed}", self.input, Bytes(bytes)));
+        }
+        if self.json {
+            let work = WorkRecord { bytes, seconds, bytes_per_second: rate(bytes, seconds) };
+            return self.print(out, &output, Some(work), &plan);
+        }
+        Ok(())
+    }
+
+    fn plan(
+        &self,
+        context: &Context,
+        source: Arc<dyn ChunkSource>,
+        axis: usize,
+        output: &Location,
+        run: &Run,
+    ) -> Result<(Staged, u64)> {
+        let input = source.info().clone();
+        let node = self.node(source, axis)?;
+        let mut info = output_info(&input, node.info(), axis);
+        info.chunk_shape = self.chunks.clone().or(info.chunk_shape);
+        info.check()?;
+        let mut options = CreateOptions::default().with_overwrite(self.run.overwrite);
+        if let Some(filter) = &self.filter {
+            options = options.with_filter(filter);
+        }
+        let bytes = info.bytes();
+        Ok((plan(&context.registry, node, run, output, info, &options)?, bytes))
+    }
+
+    fn node(&self, source: Arc<dyn ChunkSource>, axis: usize) -> Result<Fft> {
+        match (self.real, self.inverse) {
+            (false, false) => chunk_ops::fft(source, axis),
+            (false, true) => chunk_ops::ifft(source, axis),
+            (true, false) => chunk_ops::rfft(source, axis),
+            (true, true) => {
+                let frequencies = source.info().shape[axis];
+                let length = self.length.unwrap_or(frequencies.saturating_sub(1).saturating_mul(2));
+                chunk_ops::irfft(source, axis, length)
+            }
+        }
+    }
+
+    fn output_location(&self, registry: &Registry) -> Location {
+        if self.output.dataset().is_some() {
+            return self.output.clone();
+        }
+        let name = self.input.dataset().map(str::to_owned).or_else(|| only_dataset(registry, &self.input));
+        self.output.clone().with_dataset(name.unwrap_or_else(|| "/data".to_owned()))
+    }
+
+    fn print(&self, out: &mut dyn Write, output: &Location, work: Option<WorkRecord>, plan: &str) -> Outcome {
+        if self.json {
+            let record = FftRecord { input: self.input.to_string(), output: output.to_string(), work, plan };
+            return print_json(out, &record);
+        }
+        print(out, plan)
+    }
+}
+
+/// Plans to write `node` to `output`: refuses what cannot be done before anything is created.
+pub(crate) fn plan(
+    registry: &Registry,
+    node: Fft,
+    run: &Run,
+    output: &Location,
+    info: DatasetInfo,
+    options: &CreateOptions,
+) -> Result<Staged> {
+    let build = |info: DatasetInfo| registry.create(output, info, options);
+    Staged::plan(Arc::new(node), run, folder(output.path()), &info, &build).map_err(|error| match error {
+        Error::AlreadyExists { path, .. } if !options.overwrite => Error::AlreadyExists { path, hint: OVERWRITE_HINT },
+        error => error,
+    })
+}
+
+/// What the transform of `input` along `axis` is as a dataset: with the input's chunks and growth where they fit.
+pub(crate) fn output_info(input: &DatasetInfo, transform: &DatasetInfo, axis: usize) -> DatasetInfo {
+    let shape = &transform.shape;
+    let mut info = DatasetInfo::new(shape.clone(), transform.dtype.clone());
+    let most = input.max_shape.as_ref().map(|most| {
+        let most = most.iter().enumerate();
+        most.map(|(other, extent)| if other == axis { Some(shape[axis]) } else { *extent }).collect::<Vec<_>>()
+    });
+    let grows = |axis: usize| most.as_ref().is_some_and(|most| most[axis] != Some(shape[axis]));
+    info.chunk_shape = input.chunk_shape.as_ref().map(|chunk| {
+        let clipped = |axis: usize| if grows(axis) { chunk[axis] } else { chunk[axis].min(shape[axis].max(1)) };
+        (0..chunk.len()).map(clipped).collect()
+    });
+    info.max_shape = most.clone().filter(|_| (0..shape.len()).any(grows));
+    info
+}
+
+/// The axis that a number, maybe negative, means.
+fn axis_of(axis: i64, info: &DatasetInfo) -> Result<usize> {
+    let ndim = info.shape.len();
+    let counted = if axis < 0 { axis.saturating_add_unsigned(ndim as u64) } else { axis };
+    match usize::try_from(counted) {
+        Ok(axis) => info.check_axis(axis).map(|()| axis),
+        // Said as the core says it of an axis that is too large.
+        Err(_) => {
+            Err(Error::InvalidArgument(format!("axis {axis} is out of range for {}, which has {ndim} axes", info.name)))
+        }
+    }
+}
+
+/// That the output does not take the place of the file that is read.
+fn check_apart(input: &Location, output: &Location) -> Result<()> {
+    if input.scheme() == output.scheme() && input.path() == output.path() || same_file(input.path(), output.path()) {
+        return Err(Error::OutputIsInput { path: output.path().to_owned() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::chunk;
+    use chunk_core::{ChunkSourceExt, Complex, DType, MemoryBackend, MemorySource};
+
+    const QUIET: [&str; 2] = ["--progress", "never"];
+
+    fn memory() -> MemoryBackend {
+        let elements: Vec<f64> = (0..24).map(|i| f64::from(i * i % 7)).collect();
+        let memory = MemoryBackend::new();
+        memory.insert("x", MemorySource::new([4, 6], &elements).unwrap().with_chunk_shape([2, 6]).unwrap());
+        memory
+    }
+
+    fn fft(memory: &MemoryBackend, args: &[&str]) -> std::result::Result<String, crate::failure::Failure> {
+        chunk(Registry::new().with(memory.clone()), ["fft"].into_iter().chain(args.iter().copied()).chain(QUIET))
+    }
+
+    fn read(memory: &MemoryBackend, name: &str) -> Arc<dyn ChunkSource> {
+        Registry::new().with(memory.clone()).open(&format!("memory:{name}").parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_negative_axis_counts_from_the_end() {
+        let memory = memory();
+        assert_eq!(fft(&memory, &["memory:x", "memory:y", "--axis", "-1"]).unwrap(), "");
+        fft(&memory, &["memory:x", "memory:z", "--axis=1"]).unwrap();
+        let elements = read(&memory, "y").read_all::<Complex<f64>>().unwrap();
+        assert_eq!(elements, read(&memory, "z").read_all::<Complex<f64>>().unwrap());
+        let row: f64 = (0..6).map(|i| f64::from(i * i % 7)).sum();
+        assert!((elements[0] - row).norm() < 1e-12);
+    }
+
+    #[test]
+    fn inverts_what_it_transformed() {
+        let memory = memory();
+        fft(&memory, &["memory:x", "memory:half", "--axis", "1", "--real"]).unwrap();
+        assert_eq!(read(&memory, "half").info().shape.to_string(), "(4, 4)");
+        fft(&memory, &["memory:half", "memory:back", "--axis", "1", "--real", "--inverse"]).unwrap();
+        let (x, back) = (read(&memory, "x"), read(&memory, "back"));
+        let difference = |(a, b): (&f64, &f64)| (a - b).abs();
+        let (x, back) = (x.read_all::<f64>().unwrap(), back.read_all::<f64>().unwrap());
+        assert!(x.iter().zip(&back).map(difference).all(|difference| difference < 1e-12));
+        fft(&memory, &["memory:half", "memory:odd", "--axis", "1", "--real", "--inverse", "--length", "7"]).unwrap();
+        assert_eq!(read(&memory, "odd").info().shape.to_string(), "(4, 7)");
+    }
+
+    #[test]
+    fn refuses_before_anything_is_created() {
+        let cases: [(&[&str], u8, &str); 10] = [
+            (&["memory:x", "memory:y", "--axis", "2"], 1, "axis 2 is out of range for"),
+            (&["memory:x", "memory:y", "--axis", "-3"], 1, "axis -3 is out of range for"),
+            (&["memory:x", "memory:x", "--axis", "0"], 1, "is the input as well as the output"),
+            (&["memory:x", "memory:x", "--axis", "0", "--overwrite"], 1, "is the input as well as the output"),
+            (&["memory:none", "memory:y", "--axis", "0"], 1, "no such file"),
+            (&["memory:x", "nothing:y", "--axis", "0"], 1, "no backend for it (there are memory)"),
+            (&["memory:x", "memory:y", "--axis", "0", "--memory", "10"], 1, "budget of 10 B is too small"),
+            (&["memory:x", "memory:y", "--axis", "0", "--chunks", "2"], 1, "has 1 axes"),
+            (&["memory:x", "memory:y", "--axis", "zero"], 2, "--axis"),
+            (&["memory:x", "memory:y", "--axis", "0", "--length", "4"], 2, "--inverse"),
+        ];
+        for (args, status, part) in cases {
+            let memory = memory();
+            let failure = fft(&memory, args).unwrap_err();
+            let message = failure.message().unwrap();
+            assert!(failure.status() == status && message.contains(part), "{args:?}: {message}");
+            assert!(!message.contains('\n'));
+            assert!(Registry::new().with(memory).open(&"memory:y".parse().unwrap()).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn an_output_that_exists_is_replaced_only_when_asked() {
+        let memory = memory();
+        memory.insert("y", MemorySource::new([1], &[1.0]).unwrap());
+        assert!(
+            fft(&memory, &["memory:x", "memory:y", "--axis", "0"]).unwrap_err().message().unwrap().contains("exists")
+        );
+        assert_eq!(read(&memory, "y").read_all::<f64>().unwrap(), [1.0]);
+        fft(&memory, &["memory:x", "memory:y", "--axis", "0", "--overwrite"]).unwrap();
+        assert_eq!(read(&memory, "y").info().dtype, DType::ComplexF64);
+    }
+
+    #[test]
+    fn a_dry_run_prints_the_plan_and_creates_nothing() {
+        let memory = memory();
+        let text = fft(&memory, &["memory:x", "memory:y", "--axis", "0", "--dry-run"]).unwrap();
+        assert!(text.contains("slabs"), "{text}");
+        assert!(Registry::new().with(memory).open(&"memory:y".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn prints_what_it_did_as_json() {
+        let text = fft(&memory(), &["memory:x", "memory:y", "--axis", "0", "--json"]).unwrap();
+        let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(object["bytes"], 24 * 16);
+        assert_eq!(object["output"], "memory:y::/data");
+        assert!(object["seconds"].is_f64() && object["bytes_per_second"].is_f64());
+        assert!(object["plan"].as_str().unwrap().contains("slabs"));
+    }
+
+    #[test]
+    fn the_output_keeps_chunks_and_growth_but_along_the_axis() {
+        let input = DatasetInfo::new([0, 100], DType::F64).with_chunk_shape([1024, 64]);
+        let input = input.with_max_shape([None, Some(200)]);
+        let transform = DatasetInfo::new([0, 51], DType::ComplexF64);
+        let along_1 = output_info(&input, &transform, 1);
+        assert_eq!(along_1.chunk_shape, Some([1024, 51].into()));
+        assert_eq!(along_1.max_shape, Some(vec![None, Some(51)]));
+        let transform = DatasetInfo::new([0, 100], DType::ComplexF64);
+        let along_0 = output_info(&input, &transform, 0);
+        assert_eq!(along_0.chunk_shape, Some([1, 64].into()));
+        assert_eq!(along_0.max_shape, Some(vec![Some(0), Some(200)]));
+        let fixed = output_info(&DatasetInfo::new([7], DType::F64), &DatasetInfo::new([7], DType::ComplexF64), 0);
+        assert_eq!((fixed.chunk_shape, fixed.max_shape), (None, None));
+    }
+}

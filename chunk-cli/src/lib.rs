@@ -1,0 +1,138 @@
+//! The program `chunk` as a library, so that it can be built with further backends.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use chunk_core::{MemoryBackend, Registry};
+//! use chunk_hdf5::Hdf5;
+//!
+//! fn main() -> ExitCode {
+//!     let registry = Registry::new().with(Hdf5::default()).with(MemoryBackend::new());
+//!     chunk_cli::run(registry, std::env::args_os())
+//! }
+//! ```
+//!
+//! Each command is a module; what they share is in `options`, `output`, `progress` and `names`.
+
+#![forbid(unsafe_code)]
+
+mod cancel;
+mod contained;
+mod demo;
+mod failure;
+mod fft;
+mod hash;
+mod info;
+mod ls;
+mod names;
+mod options;
+mod output;
+mod progress;
+#[cfg(test)]
+mod testing;
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use chunk_core::{CancelToken, Registry};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::failure::{Failure, Outcome};
+
+const AFTER_HELP: &str = "\
+Datasets are written [SCHEME:]PATH[::DATASET], as run.h5::/velocity or hdf5:odd-name.bin::/d. A file with one dataset
+needs no ::DATASET. Results go to standard output, progress and messages to standard error.
+
+Exit status: 0 done, 1 failed or a check does not hold, 2 wrong command line, 130 interrupted.";
+
+/// Arrays larger than memory: look into them, hash them, transform them
+#[derive(Debug, Parser)]
+#[command(name = "chunk", version, subcommand_required = true, arg_required_else_help = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Ls(ls::LsArgs),
+    Info(info::InfoArgs),
+    Hash(hash::HashArgs),
+    Fft(fft::FftArgs),
+    Demo(demo::DemoArgs),
+    /// Writes completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// What a command works with, besides its arguments.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) registry: Registry,
+    pub(crate) cancel: CancelToken,
+}
+
+/// Runs the program with these backends; `args` begins with the program's name, as [`std::env::args_os`] does.
+///
+/// Writes to the standard streams of the process. While it runs the process's panic hook is replaced. A command that
+/// takes long listens to Ctrl-C, termination and hang-up, from then on to the end of the process.
+#[must_use]
+pub fn run(registry: Registry, args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let context = Context { registry, cancel: CancelToken::new() };
+    let outcome = contained::run(|| {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let cli = Cli::try_parse_from(args).map_err(Failure::CommandLine)?;
+        if cli.command.takes_long() {
+            cancel::listen(&context.cancel);
+        }
+        cli.command.run(&context, &mut out)?;
+        out.flush().map_err(Failure::Output)
+    });
+    ExitCode::from(outcome.err().map_or(0, |failure| failure.report()))
+}
+
+impl Command {
+    /// Whether the command is one run or more, which a signal ends cleanly.
+    fn takes_long(&self) -> bool {
+        matches!(self, Command::Hash(_) | Command::Fft(_) | Command::Demo(_))
+    }
+
+    fn run(&self, context: &Context, out: &mut dyn Write) -> Outcome {
+        match self {
+            Command::Ls(args) => args.run(context, out),
+            Command::Info(args) => args.run(context, out),
+            Command::Hash(args) => args.run(context, out),
+            Command::Fft(args) => args.run(context, out),
+            Command::Demo(args) => args.run(context, out),
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(*shell, &mut Cli::command(), "chunk", &mut script);
+                out.write_all(&script).map_err(Failure::Output)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::chunk;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn writes_completions_that_know_the_commands() {
+        let script = chunk(Registry::new(), ["completions", "bash"]).unwrap();
+        for command in ["ls", "info", "hash", "fft", "demo"] {
+            assert!(script.contains(&format!("chunk__subcmd__{command}")), "{command}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Names inside a file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chunk_core::{Entry, EntryKind, Error, Location, Registry, Result};
+
+/// A name without the slashes around it: `/g/d`, `g/d` and `g/d/` are one thing.
+pub(crate) fn plain(name: &str) -> &str {
+    name.trim_matches('/')
+}
+
+/// What `name` is called from `group`, empty for the group itself; `None` if it is not inside. No group is the root.
+pub(crate) fn relative<'a>(name: &'a str, group: Option<&str>) -> Option<&'a str> {
+    let (name, group) = (plain(name), plain(group.unwrap_or_default()));
+    if group.is_empty() {
+        return Some(name);
+    }
+    let rest = name.strip_prefix(group)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+}
+
+/// Where an entry of the file at `file` is. A format without names inside has one dataset, called `/`.
+pub(crate) fn location_of(file: &Location, entry: &Entry) -> Location {
+    let location = Location::new(file.path());
+    let location = match file.scheme() {
+        Some(scheme) => location.with_scheme(scheme),
+        None => location,
+    };
+    if plain(&entry.name).is_empty() { location } else { location.with_dataset(entry.name.clone()) }
+}
+
+/// The name of the dataset that is meant where none is given: that of the file's only one.
+pub(crate) fn only_dataset(registry: &Registry, file: &Location) -> Option<String> {
+    let entries = registry.list(file).ok()?;
+    let mut names = entries.iter().filter(|entry| matches!(entry.kind, EntryKind::Dataset(_))).map(|entry| &entry.name);
+    let (only, another) = (names.next()?, names.next());
+    (another.is_none() && !plain(only).is_empty()).then(|| only.clone())
+}
+
+/// The location with its path's `*`, `?` and `[..]` expanded, unless a file is called just that.
+///
+/// # Errors
+/// [`Error::FileNotFound`] if no file matches, [`Error::Io`] if a folder cannot be read.
+pub(crate) fn expand(location: &Location) -> Result<Vec<Location>> {
+    let Some(pattern) = location.path().to_str().filter(|text| text.contains(['*', '?', '['])) else {
+        return Ok(vec![location.clone()]);
+    };
+    if location.path().exists() {
+        return Ok(vec![location.clone()]);
+    }
+    let paths = glob::glob(pattern).map_err(|error| Error::InvalidArgument(format!("{pattern}: {error}")))?;
+    let found = paths.map(|path| match path {
+        Ok(path) => Ok(with_path(location, path)),
+        Err(error) => {
+            let path = error.path().to_owned();
+            Err(Error::io(path, "read", error.into()))
+        }
+    });
+    let found = found.collect::<Result<Vec<_>>>()?;
+    if found.is_empty() {
+        return Err(Error::FileNotFound { path: location.path().to_owned() });
+    }
+    Ok(found)
+}
+
+fn with_path(location: &Location, path: PathBuf) -> Location {
+    let mut found = Location::new(path);
+    if let Some(scheme) = location.scheme() {
+        found = found.with_scheme(scheme);
+    }
+    if let Some(dataset) = location.dataset() {
+        found = found.with_dataset(dataset);
+    }
+    found
+}
+
+/// Whether both paths lead to one file, by links as well.
+pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
+    a == b || resolved(a).is_some_and(|a| resolved(b) == Some(a))
+}
+
+/// The path without links, of a file that need not exist in a folder that does.
+fn resolved(path: &Path) -> Option<PathBuf> {
+    if let Ok(canonical) = fs::canonicalize(path) {
+        return Some(canonical);
+    }
+    Some(fs::canonicalize(folder(path)).ok()?.join(path.file_name()?))
+}
+
+/// The folder that the file at `path` is in.
+pub(crate) fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_what_is_inside_a_group() {
+        assert_eq!(relative("/g/d", None), Some("g/d"));
+        assert_eq!(relative("/", None), Some(""));
+        assert_eq!(relative("/g/h/d", Some("/g/")), Some("h/d"));
+        assert_eq!(relative("g/d", Some("/g/d")), Some(""));
+        assert_eq!(relative("/gh/d", Some("g")), None);
+        assert_eq!(relative("/a", Some("g")), None);
+    }
+
+    #[test]
+    fn expands_patterns_in_the_path_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["day-1.h5", "day-2.h5", "day-[3].h5"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let names = |pattern: &str| -> Result<Vec<String>> {
+            let location = Location::new(folder.path().join(pattern)).with_dataset("/d*").with_scheme("hdf5");
+            let prefix = format!("hdf5:{}/", folder.path().display());
+            let found = expand(&location)?.into_iter().map(|found| found.to_string());
+            Ok(found.map(|name| name.strip_prefix(&prefix).unwrap().to_owned()).collect())
+        };
+        assert_eq!(names("day-?.h5").unwrap(), ["day-1.h5::/d*", "day-2.h5::/d*"]);
+        assert_eq!(names("day-[3].h5").unwrap(), ["day-[3].h5::/d*"]);
+        assert_eq!(names("plain.h5").unwrap(), ["plain.h5::/d*"]);
+        assert!(matches!(names("night-*.h5"), Err(Error::FileNotFound { .. })));
+    }
+
+    #[test]
+    fn sees_through_links_and_detours() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.h5");
+        fs::write(&file, "").unwrap();
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        assert!(same_file(&file, &folder.path().join("sub/../x.h5")));
+        assert!(!same_file(&file, &folder.path().join("y.h5")));
+        assert!(same_file(&folder.path().join("new.h5"), &folder.path().join("sub/../new.h5")));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&file, folder.path().join("link.h5")).unwrap();
+            assert!(same_file(&folder.path().join("link.h5"), &file));
+        }
+    }
+}

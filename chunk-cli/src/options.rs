@@ -1,0 +1,116 @@
+//! The options of every command that runs, and how arguments are read.
+
+use std::ffi::OsString;
+
+use chunk_core::{Budget, Error, Location, Run, Shape};
+use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
+use crate::Context;
+use crate::progress::{ProgressWhen, Watched};
+
+/// Options of every command that runs.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Run options")]
+pub(crate) struct RunOptions {
+    /// The byte budget, as 256M or 1.5GiB [default: a quarter of what is free]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    memory: Option<Budget>,
+    /// How many threads [default: one a processor]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// When to show progress: `always` prints lines where there is no terminal
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub(crate) progress: ProgressWhen,
+    /// Replaces an output that exists, once the new one is complete
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Prints the plan; reads no data and creates nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What to do about an output that exists.
+pub(crate) const OVERWRITE_HINT: &str = "; --overwrite replaces it";
+
+impl RunOptions {
+    /// The run that these options describe, which nobody watches yet.
+    pub(crate) fn to_run(&self, context: &Context) -> Run {
+        let run = Run::new().cancel(context.cancel.clone());
+        let run = run.budget(self.budget());
+        match self.threads {
+            Some(threads) => run.threads(threads.into()),
+            None => run,
+        }
+    }
+
+    pub(crate) fn budget(&self) -> Budget {
+        self.memory.unwrap_or_default()
+    }
+
+    /// `run` with its progress shown, as that of `what`.
+    pub(crate) fn watch(&self, run: &Run, what: impl Into<String>) -> Watched {
+        Watched::new(run.clone(), self.progress, what.into())
+    }
+}
+
+/// Reads `[scheme:]path[::dataset]`. A path that is no text is taken whole: nothing in it is a separator.
+pub(crate) fn location() -> impl TypedValueParser<Value = Location> {
+    OsStringValueParser::new().try_map(|text: OsString| match text.to_str() {
+        Some(text) => text.parse(),
+        None => Ok::<_, Error>(Location::new(text)),
+    })
+}
+
+/// Reads a chunk shape, as `1024,64`.
+pub(crate) fn chunk_shape(text: &str) -> Result<Shape, String> {
+    let extents = text.split(',').map(|extent| extent.trim().parse::<u64>());
+    match extents.collect::<Result<Vec<u64>, _>>() {
+        Ok(extents) if !extents.contains(&0) => Ok(extents.into()),
+        Ok(_) => Err("a chunk has at least one element along each axis".to_owned()),
+        Err(_) => Err("write a number for each axis, as 1024,64".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::chunk;
+    use chunk_core::Registry;
+
+    #[test]
+    fn reads_chunk_shapes() {
+        assert_eq!(chunk_shape("1024,64").unwrap(), Shape::from([1024, 64]));
+        assert_eq!(chunk_shape(" 7 ").unwrap(), Shape::from([7]));
+        for text in ["", "0,3", "1,,2", "a", "-1", "1024x64"] {
+            assert!(chunk_shape(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_a_command_line_error_of_one_line() {
+        for nonsense in [
+            ["--memory", "12Q"],
+            ["--memory", "0"],
+            ["--memory", "-5"],
+            ["--memory", ""],
+            ["--threads", "0"],
+            ["--threads", "-1"],
+            ["--progress", "maybe"],
+        ] {
+            let failure = chunk(Registry::new(), ["hash", "memory:x"].into_iter().chain(nonsense)).unwrap_err();
+            let message = failure.message().unwrap();
+            assert_eq!(failure.status(), 2, "{message}");
+            assert!(message.contains(nonsense[0]) && !message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn malformed_locations_are_command_line_errors() {
+        for location in ["", "hdf5:", "::/d", "a.h5::"] {
+            let failure = chunk(Registry::new(), ["info", location]).unwrap_err();
+            assert_eq!(failure.status(), 2, "{location}");
+            assert!(failure.message().unwrap().contains("not a dataset location"));
+        }
+    }
+}

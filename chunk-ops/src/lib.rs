@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # A guide
+//! [`fft`], [`ifft`], [`rfft`] and [`irfft`] make an [`Fft`], which is a [`ChunkSource`](chunk_core::ChunkSource) like
+//! any other: read slabs of it, hand it to a [`Run`](chunk_core::Run), or put the next operation on top. Each thread
+//! works on lines of its own, gathered in tiles where they are not contiguous.
+//!
+//! Along an axis that the input's chunks cut, a run over a small budget needs the same chunks for several slabs.
+//! [`Staged::plan`] weighs that against an intermediate on disk, [`Staged::describe`] says what came of it, and
+//! [`Staged::execute`] does it. Other operations on whole lines take part by implementing [`LineOperation`].
+//!
+//! [`TileFile`] is that intermediate: an array in a file without a name, written in one shape of slabs and read in
+//! another.
+
+#![forbid(unsafe_code)]
+
+mod fft;
+mod kernel;
+mod lines;
+mod positional;
+mod real;
+mod staged;
+mod tiles;
+mod widen;
+
+pub use crate::fft::{Fft, fft, ifft, irfft, rfft};
+pub use crate::staged::{LineOperation, Staged, Strategy};
+pub use crate::tiles::{TileFile, TileSink, TileSource};

@@ -1,0 +1,281 @@
+//! An intermediate array on disk: raw tiles in a file without a name.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chunk_core::{
+    ChunkSink, ChunkSource, Cost, DatasetInfo, Error, Grid, Result, Shape, Slab, Spans, Worker, copy_region,
+};
+
+use crate::positional::{read_exact_at, write_all_at};
+
+/// Bytes that are gathered before they are written.
+const PIECE: u64 = 1 << 20;
+/// A run of so many bytes is written from where it lies.
+const LONG_RUN: usize = 64 << 10;
+
+/// An array on disk between two passes over it: written in slabs of one shape, read in tiles of another.
+///
+/// The file has no name from the start, so nothing is left behind however the program ends. Tiles lie one after
+/// another, each packed, in native byte order and uncompressed; those that the array's end clips leave a gap. The
+/// file is made when something is first written to it; what is never written reads as zero.
+///
+/// ```
+/// use chunk_core::{ChunkSinkExt, ChunkSourceExt, DType, DatasetInfo, Slab};
+/// use chunk_ops::TileFile;
+///
+/// let info = DatasetInfo::new([4, 6], DType::I32);
+/// let tiles = TileFile::new(info, [4, 2], &std::env::temp_dir())?;
+/// let sink = tiles.sink();
+/// for row in 0..4 {
+///     sink.write_slice(&Slab::new([row, 0], [1, 6]), &[row as i32; 6])?;
+/// }
+/// assert_eq!(tiles.source().read_vec::<i32>(&Slab::new([0, 2], [4, 2]))?, [0, 0, 1, 1, 2, 2, 3, 3]);
+/// # Ok::<(), chunk_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TileFile {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    info: DatasetInfo,
+    grid: Grid,
+    directory: PathBuf,
+    file: Mutex<Option<Arc<File>>>,
+}
+
+impl TileFile {
+    /// The array that `info` describes, without its chunks, in tiles of `tile_shape`, to be put in `directory`.
+    /// Nothing is created yet.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a tile shape that is no chunk shape of the array, or more bytes than a file
+    /// has.
+    pub fn new(info: DatasetInfo, tile_shape: impl Into<Shape>, directory: &Path) -> Result<Self> {
+        let info = info.with_chunk_shape(tile_shape);
+        info.check()?;
+        let Some(tile_shape) = &info.chunk_shape else { unreachable!("it was just given") };
+        let grid = Grid::new(info.shape.clone(), tile_shape.clone());
+        let shared = Shared { info, grid, directory: directory.to_owned(), file: Mutex::default() };
+        if i64::try_from(shared.bytes()).is_err() {
+            let what = format!("{} of shape {} does not fit a file", shared.info.name, shared.info.shape);
+            return Err(Error::InvalidArgument(what));
+        }
+        Ok(TileFile { shared: Arc::new(shared) })
+    }
+
+    /// Bytes that the file takes when all is written, gaps included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shared.bytes()
+    }
+
+    /// What writes the array: slabs of any shape, those that share no element from many threads at once.
+    #[must_use]
+    pub fn sink(&self) -> TileSink {
+        let mut info = self.shared.info.clone();
+        // Any two slabs may be written at once, so to a plan there are no chunks.
+        info.chunk_shape = None;
+        TileSink { shared: self.shared.clone(), info, held: 0 }
+    }
+
+    /// What reads the array, once it is written. Its chunks are the tiles.
+    #[must_use]
+    pub fn source(&self) -> TileSource {
+        TileSource { shared: self.shared.clone(), held: 0 }
+    }
+}
+
+impl Shared {
+    fn element_size(&self) -> usize {
+        self.info.dtype.size()
+    }
+
+    fn tile_bytes(&self) -> u64 {
+        self.grid.chunk_shape().elements().saturating_mul(self.element_size() as u64)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.grid.len().saturating_mul(self.tile_bytes())
+    }
+
+    /// Where the tile at `position` begins.
+    fn offset(&self, position: &[u64]) -> u64 {
+        let counts = self.grid.counts();
+        let number = position.iter().zip(counts.iter()).fold(0, |number, (p, count)| number * count + p);
+        number * self.tile_bytes()
+    }
+
+    /// The file, made now if it is not there yet.
+    fn file(&self) -> Result<Arc<File>> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = &*file {
+            return Ok(file.clone());
+        }
+        let create = || {
+            let made = tempfile::tempfile_in(&self.directory)?;
+            made.set_len(self.bytes()).map(|()| made)
+        };
+        let made = Arc::new(create().map_err(|cause| self.error("create an intermediate in it", cause))?);
+        *file = Some(made.clone());
+        Ok(made)
+    }
+
+    fn error(&self, action: &'static str, cause: io::Error) -> Error {
+        Error::Io { path: self.directory.clone(), action, cause }
+    }
+}
+
+/// Writes a [`TileFile`].
+#[derive(Debug)]
+pub struct TileSink {
+    shared: Arc<Shared>,
+    info: DatasetInfo,
+    held: u64,
+}
+
+impl TileSink {
+    /// Counting `bytes` that others hold during the pass.
+    pub(crate) fn beside(self, bytes: u64) -> Self {
+        TileSink { held: bytes, ..self }
+    }
+
+    pub(crate) fn tile_shape(&self) -> &Shape {
+        self.shared.grid.chunk_shape()
+    }
+
+    /// Writes what `slab`, whose bytes are `data`, has of the tile at `position`.
+    fn write_tile(&self, position: &[u64], slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
+        let tile = self.shared.grid.slab(position);
+        let offset = self.shared.offset(position);
+        let file = self.shared.file()?;
+        let Some(region) = slab.intersection(&tile) else { return Ok(()) };
+        for_each_piece(&region, self.shared.element_size(), &mut |piece| {
+            worker.check()?;
+            self.write_piece(&file, piece, &tile, offset, slab, data, worker)
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "where from and where to")]
+    fn write_piece(
+        &self,
+        file: &File,
+        piece: &Slab,
+        tile: &Slab,
+        offset: u64,
+        slab: &Slab,
+        data: &[u8],
+        worker: &Worker,
+    ) -> Result<()> {
+        let size = self.shared.element_size();
+        let write = |from: &[u8], spans: Spans| -> Result<()> {
+            for span in spans {
+                write_all_at(file, &from[span.from..span.from + span.length], offset + span.to as u64)
+                    .map_err(|cause| self.shared.error("write an intermediate in it", cause))?;
+            }
+            Ok(())
+        };
+        let mut runs = Spans::new(piece, slab, tile, size);
+        let bytes = piece.bytes(size) as usize;
+        if runs.next().is_none_or(|run| run.length >= LONG_RUN.min(bytes)) {
+            return write(data, Spans::new(piece, slab, tile, size));
+        }
+        let mut gathered = worker.scratch(bytes)?;
+        copy_region(piece, data, slab, &mut gathered, piece, size);
+        write(&gathered, Spans::new(piece, piece, tile, size))
+    }
+}
+
+/// Cuts `region` into pieces of at most [`PIECE`] bytes, in the order of its elements.
+fn for_each_piece(region: &Slab, size: usize, work: &mut dyn FnMut(&Slab) -> Result<()>) -> Result<()> {
+    let bytes = region.bytes(size);
+    if bytes <= PIECE || region.outermost_axis().is_none() {
+        return work(region);
+    }
+    region.split(bytes.div_ceil(PIECE), 1).iter().try_for_each(|part| for_each_piece(part, size, work))
+}
+
+impl ChunkSink for TileSink {
+    fn info(&self) -> &DatasetInfo {
+        &self.info
+    }
+
+    fn held_bytes(&self) -> u64 {
+        self.held
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+        let bytes = slab.bytes(self.shared.element_size());
+        let piece = bytes.min(PIECE.max(self.shared.element_size() as u64)).next_multiple_of(16);
+        Cost::new(piece * threads as u64, bytes)
+    }
+
+    fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
+        slab.check(&self.info, data.len())?;
+        let touched = self.shared.grid.touched(slab);
+        if touched.is_empty() {
+            return Ok(());
+        }
+        worker.for_each(touched.split(worker.threads() as u64, 1), |part, worker| {
+            part.positions().try_for_each(|position| self.write_tile(&position, slab, data, worker))
+        })
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads a [`TileFile`].
+#[derive(Debug)]
+pub struct TileSource {
+    shared: Arc<Shared>,
+    held: u64,
+}
+
+impl TileSource {
+    /// Counting `bytes` that others hold during the pass.
+    pub(crate) fn beside(self, bytes: u64) -> Self {
+        TileSource { held: bytes, ..self }
+    }
+
+    fn read_part(&self, file: &File, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        for position in self.shared.grid.touched(slab).positions() {
+            let tile = self.shared.grid.slab(&position);
+            let offset = self.shared.offset(&position);
+            let Some(region) = slab.intersection(&tile) else { continue };
+            for span in Spans::new(&region, &tile, slab, self.shared.element_size()) {
+                worker.check()?;
+                read_exact_at(file, &mut out[span.to..span.to + span.length], offset + span.from as u64)
+                    .map_err(|cause| self.shared.error("read an intermediate in it", cause))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ChunkSource for TileSource {
+    fn info(&self) -> &DatasetInfo {
+        &self.shared.info
+    }
+
+    fn held_bytes(&self) -> u64 {
+        self.held
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
+        Cost::new(0, slab.bytes(self.shared.element_size()))
+    }
+
+    fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        slab.check(&self.shared.info, out.len())?;
+        let file = self.shared.file()?;
+        worker.for_each_part(slab, out, self.shared.element_size(), 1, |part, out, worker| {
+            self.read_part(&file, part, out, worker)
+        })
+    }
+}

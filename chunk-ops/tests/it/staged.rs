@@ -1,0 +1,183 @@
+//! One pass or two: the same bytes, within the budget, and a word on why.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use chunk_core::{
+    Budget, ChunkSink, ChunkSource, DType, DatasetInfo, Done, Error, MemoryOutput, MemorySink, MemorySource, Progress,
+    Result, Run, Slab,
+};
+use chunk_ops::{LineOperation, Staged, Strategy, fft, irfft, rfft};
+use proptest::prelude::*;
+
+use crate::common::{array, read};
+
+fn run(budget: u64, threads: usize) -> Run {
+    Run::new().budget(Budget::new(budget).unwrap()).threads(threads)
+}
+
+/// Plans `node` into memory, as a file with chunks of this shape.
+fn plan(
+    node: Arc<dyn LineOperation>,
+    chunk_shape: &[u64],
+    run: &Run,
+    directory: &Path,
+) -> (Result<Staged>, Arc<Mutex<Vec<MemoryOutput>>>) {
+    let outputs = Arc::new(Mutex::new(Vec::new()));
+    let build = |info: DatasetInfo| {
+        let sink = MemorySink::new(info)?;
+        outputs.lock().unwrap().push(sink.output());
+        Ok(Box::new(sink) as Box<dyn ChunkSink>)
+    };
+    let output = node.info().clone().with_chunk_shape(chunk_shape);
+    (Staged::plan(node, run, directory, &output, &build), outputs)
+}
+
+fn finished(outputs: &Mutex<Vec<MemoryOutput>>) -> Option<MemorySource> {
+    outputs.lock().unwrap().iter().find_map(MemoryOutput::source)
+}
+
+fn noise(shape: [u64; 2], chunk_shape: [u64; 2]) -> Arc<MemorySource> {
+    Arc::new(array(&DType::ComplexF64, &shape, Some(&chunk_shape), 9).0)
+}
+
+/// 1024 x 512 complex128: 8 MiB in chunks of half a MiB, to be transformed along the chunked axis.
+fn wide() -> Arc<MemorySource> {
+    noise([1024, 512], [64, 512])
+}
+
+#[test]
+fn takes_the_intermediate_where_reading_again_is_dear() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = Arc::new(fft(wide(), 0).unwrap());
+    let run = run(3 << 20, 2);
+    let (staged, outputs) = plan(node.clone(), &[64, 512], &run, directory.path());
+    let staged = staged.unwrap();
+    let text = staged.describe();
+    assert_eq!(
+        staged.strategy(),
+        &Strategy::Intermediate { bytes: 8 << 20, directory: directory.path().to_owned() },
+        "{text}"
+    );
+    assert!(text.contains("strategy intermediate on disk: reading the input"), "{text}");
+    assert!(text.contains(&format!("disk     8 MiB in {}", directory.path().display())), "{text}");
+    let plans: Vec<_> = staged.plans().collect();
+    assert!(plans.iter().all(|plan| plan.amplification() < 1.01), "{text}");
+    assert!(staged.peak_bytes() <= 3 << 20, "{text}");
+    staged.execute(&run).unwrap();
+    assert!(finished(&outputs).unwrap().bytes() == read(&node, &Slab::whole(&[1024, 512]), 1));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn reads_directly_where_each_chunk_is_read_once() {
+    let node = Arc::new(fft(wide(), 1).unwrap());
+    let run = run(8 << 20, 2);
+    let (staged, outputs) = plan(node.clone(), &[64, 512], &run, Path::new("no such directory"));
+    let staged = staged.unwrap();
+    assert_eq!(staged.strategy(), &Strategy::Direct);
+    assert!(staged.describe().starts_with("strategy direct: each chunk is read once"), "{}", staged.describe());
+    staged.execute(&run).unwrap();
+    assert!(finished(&outputs).unwrap().bytes() == read(&node, &Slab::whole(&[1024, 512]), 1));
+}
+
+#[test]
+fn reads_twice_rather_than_write() {
+    let node = Arc::new(fft(noise([256, 256], [256, 256]), 0).unwrap());
+    let (staged, _) = plan(node, &[256, 16], &run(820 << 10, 1), &std::env::temp_dir());
+    let staged = staged.unwrap();
+    let text = staged.describe();
+    assert_eq!(staged.strategy(), &Strategy::Direct, "{text}");
+    assert!(text.contains("is no slower than an intermediate"), "{text}");
+}
+
+#[test]
+fn reads_again_where_the_intermediate_has_no_place() {
+    let node = Arc::new(fft(wide(), 0).unwrap());
+    let run = run(3 << 20, 2);
+    let (staged, outputs) = plan(node.clone(), &[64, 512], &run, Path::new("no such directory"));
+    let staged = staged.unwrap();
+    let text = staged.describe();
+    assert_eq!(staged.strategy(), &Strategy::Direct);
+    assert!(text.contains("for want of an intermediate: no such directory"), "{text}");
+    staged.execute(&run).unwrap();
+    assert!(finished(&outputs).unwrap().bytes() == read(&node, &Slab::whole(&[1024, 512]), 1));
+}
+
+#[test]
+fn refuses_before_anything_is_created() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = Arc::new(fft(wide(), 0).unwrap());
+    let (staged, outputs) = plan(node, &[64, 512], &run(40 << 10, 2), directory.path());
+    let error = staged.unwrap_err();
+    assert!(matches!(&error, Error::BudgetTooSmall { dataset, .. } if dataset == "fft(x, axis 0)"), "{error}");
+    assert!(finished(&outputs).is_none());
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn long_lines_get_long_narrow_chunks() {
+    let node = Arc::new(fft(noise([16384, 64], [256, 64]), 0).unwrap());
+    let run = run(2 << 20, 1);
+    let (staged, outputs) = plan(node.clone(), &[256, 64], &run, &std::env::temp_dir());
+    let staged = staged.unwrap();
+    let chunk_shape = staged.output().chunk_shape.clone().unwrap();
+    assert!(chunk_shape[1] <= 4 && chunk_shape[0] >= 4096, "{chunk_shape}: {}", staged.describe());
+    staged.execute(&run).unwrap();
+    assert!(finished(&outputs).unwrap().bytes() == read(&node, &Slab::whole(&[16384, 64]), 1));
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<Done>>);
+
+impl Progress for Heard {
+    fn update(&self, done: Done) {
+        self.0.lock().unwrap().push(done);
+    }
+}
+
+#[test]
+fn progress_hears_both_passes_as_one() {
+    let node = Arc::new(fft(wide(), 0).unwrap());
+    let run = run(3 << 20, 1);
+    let heard = Arc::new(Heard::default());
+    let (staged, _) = plan(node, &[64, 512], &run, &std::env::temp_dir());
+    staged.unwrap().progress(heard.clone()).execute(&run).unwrap();
+    let heard = heard.0.lock().unwrap();
+    assert!(heard.is_sorted_by_key(|done| (done.slabs, done.bytes)));
+    assert!(heard.iter().all(|done| done.total_bytes == 16 << 20));
+    let last = heard[heard.len() - 1];
+    assert_eq!((last.slabs, last.bytes), (last.total_slabs, last.total_bytes));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn both_ways_give_the_same_bytes(
+        shape in prop::array::uniform3(1_u64..40), chunk in prop::array::uniform3(1_u64..20), axis in 0_usize..3,
+        output_chunk in prop::array::uniform3(1_u64..20), kind in 0..3, budget in 20_000_u64..120_000, threads in 1_usize..4,
+    ) {
+        let (source, _) = array(&DType::F32, &shape, Some(&chunk), 4);
+        let source = Arc::new(source);
+        let node: Arc<dyn LineOperation> = match kind {
+            0 => Arc::new(fft(source, axis).unwrap()),
+            1 => Arc::new(rfft(source, axis).unwrap()),
+            _ => Arc::new(irfft(source, axis, 9).unwrap()),
+        };
+        let run = run(budget, threads);
+        let directory = std::env::temp_dir();
+        let (staged, outputs) = plan(node.clone(), &output_chunk, &run, &directory);
+        match staged {
+            Ok(staged) => {
+                prop_assert!(staged.peak_bytes() <= budget);
+                staged.execute(&run).unwrap();
+                let whole = Slab::whole(&node.info().shape);
+                let written = finished(&outputs).unwrap();
+                prop_assert_eq!(written.bytes(), read(&node, &whole, 1));
+            }
+            Err(Error::BudgetTooSmall { needed, .. }) => prop_assert!(needed.0 > budget),
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        }
+    }
+}

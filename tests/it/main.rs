@@ -1,0 +1,11 @@
+//! Tests across the crates, one module a subject.
+
+mod bad_input;
+mod casting;
+mod corpora;
+mod fft_of_foreign_files;
+mod files;
+mod memory;
+mod program;
+mod python;
+mod read_back;

@@ -1,0 +1,125 @@
+//! The budget is a promise: peak resident memory of whole processes.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Result, Run, Slab, Worker};
+use chunk_hdf5::{Filter, Hdf5Sink};
+use tempfile::TempDir;
+
+use crate::{program, python};
+
+/// What the program takes beside its budget, at most: itself, its libraries, its threads.
+const FIXED: u64 = 48 << 20;
+const MEBI: u64 = 1 << 20;
+
+/// Numbers that compress to a half: 2048 x 4096 complex, 128 MiB.
+#[derive(Debug)]
+struct Numbers(DatasetInfo);
+
+impl ChunkSource for Numbers {
+    fn info(&self) -> &DatasetInfo {
+        &self.0
+    }
+
+    fn held_bytes(&self) -> u64 {
+        0
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
+        Cost::new(0, slab.bytes(16))
+    }
+
+    fn read_into(&self, slab: &Slab, out: &mut [u8], _worker: &Worker) -> Result<()> {
+        slab.check(&self.0, out.len())?;
+        for (number, element) in out.chunks_exact_mut(8).enumerate() {
+            let step = (number as u64 + slab.start()[0] * 8192).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
+            element.copy_from_slice(&(step as f64 / 1024.0 - 2.0).to_ne_bytes());
+        }
+        Ok(())
+    }
+}
+
+/// A file of 128 MiB in chunks of 16 MiB, made once a run of the tests.
+fn input() -> &'static Path {
+    static FILE: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = FILE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in.h5");
+        let info = DatasetInfo::new([2048, 4096], DType::ComplexF64).with_chunk_shape([256, 4096]);
+        let sink = Hdf5Sink::create(&path, Some("/data"), info.clone(), Filter::default()).unwrap();
+        Run::new().copy(&Numbers(info), Box::new(sink)).unwrap();
+        (folder, path)
+    });
+    path
+}
+
+/// Peak resident memory of `chunk` with these arguments, as the operating system counted it.
+fn peak(arguments: &[&str]) -> u64 {
+    let program = env!("CARGO_BIN_EXE_chunk-under-test");
+    let printed = python::run("measure.py", &[&[program], arguments].concat());
+    let peak = printed.lines().find_map(|line| line.strip_prefix("peak_bytes "));
+    peak.and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| panic!("no peak in {printed}"))
+}
+
+#[test]
+fn transforms_stay_within_their_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = format!("{}::/data", input().display());
+    for axis in ["0", "1"] {
+        for threads in ["1", "2", "4"] {
+            for budget in [16, 32, 64] {
+                let out = folder.path().join(format!("{axis}-{threads}-{budget}.h5"));
+                let (target, memory) = (format!("{}::/data", out.display()), format!("{budget}M"));
+                let options = ["--axis", axis, "--memory", &memory, "--threads", threads, "--progress", "never"];
+                let peak = peak(&[&["fft", source.as_str(), target.as_str()], &options[..]].concat());
+                assert!(
+                    peak <= budget * MEBI + FIXED,
+                    "axis {axis}, {threads} threads, {memory}: peak of {} MiB",
+                    peak / MEBI
+                );
+                std::fs::remove_file(out).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn hashing_stays_within_its_budget() {
+    let source = format!("{}::/data", input().display());
+    for (threads, budget) in [("1", 8), ("2", 16), ("4", 64)] {
+        let memory = format!("{budget}M");
+        let peak = peak(&["hash", &source, "--memory", &memory, "--threads", threads]);
+        assert!(peak <= budget * MEBI + FIXED, "{threads} threads, {memory}: peak of {} MiB", peak / MEBI);
+    }
+}
+
+#[test]
+fn a_budget_that_is_too_small_is_refused_with_the_arithmetic() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = format!("{}::/data", input().display());
+    let target = format!("{}::/data", folder.path().join("out.h5").display());
+    for axis in ["0", "1"] {
+        let line = program::fail(&["fft", &source, &target, "--axis", axis, "--memory", "100K"], 1);
+        assert!(line.contains("budget of 100 KiB is too small for fft(") && line.contains(" slab + "), "{line}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was created");
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_threads_or_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = format!("{}::/data", input().display());
+    for axis in ["0", "1"] {
+        let hash = |threads: &str, memory: &str| {
+            let out = folder.path().join("out.h5");
+            let target = format!("{}::/data", out.display());
+            let options = ["--axis", axis, "--memory", memory, "--threads", threads, "--overwrite"];
+            program::succeed(&[&["fft", source.as_str(), target.as_str()], &options[..]].concat());
+            program::succeed(&["hash", &target])
+        };
+        let first = hash("1", "1G");
+        assert_eq!(first, hash("2", "32M"));
+        assert_eq!(first, hash("3", "20M"));
+    }
+}
