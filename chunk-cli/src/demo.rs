@@ -127,7 +127,7 @@ impl Demo<'_> {
         let input = source.info().clone();
         let node = chunk_ops::fft(source, axis)?;
         let info = fft::output_info(&input, node.info(), axis);
-        fft::plan(&self.context.registry, node, &self.run, &self.location(name), info, &self.options())
+        fft::plan(&self.context.registry, node, &self.run, &self.location(name), &info, &self.options())
     }
 
     /// The plans of all that will be done, with the noise itself in place of the file that is not there yet. Refuses

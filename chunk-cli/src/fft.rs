@@ -115,7 +115,7 @@ impl FftArgs {
             options = options.with_filter(filter);
         }
         let bytes = info.bytes();
-        Ok((plan(&context.registry, node, run, output, info, &options)?, bytes))
+        Ok((plan(&context.registry, node, run, output, &info, &options)?, bytes))
     }
 
     fn node(&self, source: Arc<dyn ChunkSource>, axis: usize) -> Result<Fft> {
@@ -154,11 +154,11 @@ pub(crate) fn plan(
     node: Fft,
     run: &Run,
     output: &Location,
-    info: DatasetInfo,
+    info: &DatasetInfo,
     options: &CreateOptions,
 ) -> Result<Staged> {
     let build = |info: DatasetInfo| registry.create(output, info, options);
-    Staged::plan(Arc::new(node), run, folder(output.path()), &info, &build).map_err(|error| match error {
+    Staged::plan(Arc::new(node), run, folder(output.path()), info, &build).map_err(|error| match error {
         Error::AlreadyExists { path, .. } if !options.overwrite => Error::AlreadyExists { path, hint: OVERWRITE_HINT },
         error => error,
     })

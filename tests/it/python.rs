@@ -8,7 +8,7 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
 
 /// Runs a script; it must succeed. Gives what it printed.
 pub(crate) fn run(script: &str, arguments: &[&str]) -> String {
-    checked(output(script, arguments), script)
+    checked(&output(script, arguments), script)
 }
 
 /// Runs a script, whatever comes of it.
@@ -27,7 +27,7 @@ pub(crate) fn batch(commands: &[Vec<String>]) {
         .expect("Python starts");
     let lines: String = commands.iter().map(|command| quoted(command) + "\n").collect();
     child.stdin.take().expect("it is piped").write_all(lines.as_bytes()).expect("Python reads its commands");
-    let printed = checked(child.wait_with_output().expect("Python ends"), "interop.py batch");
+    let printed = checked(&child.wait_with_output().expect("Python ends"), "interop.py batch");
     assert_eq!(printed.lines().count(), commands.len(), "a line for each command:\n{printed}");
 }
 
@@ -49,7 +49,7 @@ fn interpreter() -> PathBuf {
     path
 }
 
-fn checked(output: Output, what: &str) -> String {
+fn checked(output: &Output, what: &str) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{what}: {}\n{}", output.status, text(&output.stderr));
     text(&output.stdout)

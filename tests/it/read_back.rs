@@ -50,7 +50,7 @@ fn write_npy(path: &Path, source: &MemorySource) {
     let info = source.info();
     let mut header = format!("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", code(&info.dtype), info.shape);
     let padding = 64 - (10 + header.len() + 1) % 64;
-    let _ = write!(header, "{}\n", " ".repeat(padding));
+    let _ = writeln!(header, "{}", " ".repeat(padding));
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend_from_slice(&u16::try_from(header.len()).unwrap().to_le_bytes());
     bytes.extend_from_slice(header.as_bytes());
