@@ -13,7 +13,7 @@ use crate::kernel::{Kernel, Place};
 use crate::real::{Number, Real, elements_mut};
 
 /// Bytes of a row that are copied at once: four cache lines. Measured along the first axis of 16384 x 512 and of
-/// 1024 x 8192 complex128: half as much takes 20 % longer, twice as much gains nothing and holds more.
+/// 1024 x 8192 complex128: half as much takes 15 % longer, twice as much gains nothing and holds more.
 const TILE_ROW: usize = 256;
 /// A larger tile has narrower rows, down to one cache line.
 const TILE_MOST: usize = 16 << 20;

@@ -141,7 +141,9 @@ impl Staged {
             }
             (Err(_), Ok(two)) => {
                 job.check_space(&two)?;
-                Ok(two.because("only narrow slabs of it fit the budget".to_owned()))
+                Ok(two.because(
+                    "whole lines do not fit the budget beside what reading them from the input takes".to_owned(),
+                ))
             }
             (Ok(pass), Ok(two)) => Ok(job.cheaper(pass, two)),
         }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use chunk_core::{
-    Budget, ChunkSink, ChunkSource, DType, DatasetInfo, Done, Error, MemoryOutput, MemorySink, MemorySource, Progress,
-    Result, Run, Slab,
+    Budget, ChunkSink, ChunkSource, Cost, DType, DatasetInfo, Done, Error, MemoryOutput, MemorySink, MemorySource,
+    Progress, Result, Run, Slab, Worker, chunked_bytes,
 };
 use chunk_ops::{LineOperation, Staged, Strategy, fft, irfft, rfft};
 use proptest::prelude::*;
@@ -100,6 +100,102 @@ fn reads_again_where_the_intermediate_has_no_place() {
     let text = staged.describe();
     assert_eq!(staged.strategy(), &Strategy::Direct);
     assert!(text.contains("for want of an intermediate: no such directory"), "{text}");
+    staged.execute(&run).unwrap();
+    assert!(finished(&outputs).unwrap().bytes() == read(&node, &Slab::whole(&[1024, 512]), 1));
+}
+
+/// An array that only a plan looks at.
+#[derive(Debug)]
+struct Vast(DatasetInfo);
+
+impl ChunkSource for Vast {
+    fn info(&self) -> &DatasetInfo {
+        &self.0
+    }
+
+    fn held_bytes(&self) -> u64 {
+        0
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
+        Cost::new(0, chunked_bytes(&self.0, slab))
+    }
+
+    fn read_into(&self, _slab: &Slab, _out: &mut [u8], _worker: &Worker) -> Result<()> {
+        unreachable!("nothing is read while planning")
+    }
+}
+
+#[derive(Debug)]
+struct Unwritten(DatasetInfo);
+
+impl ChunkSink for Unwritten {
+    fn info(&self) -> &DatasetInfo {
+        &self.0
+    }
+
+    fn held_bytes(&self) -> u64 {
+        0
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
+        Cost::new(0, slab.bytes(self.0.dtype.size()))
+    }
+
+    fn write_from(&self, _slab: &Slab, _data: &[u8], _worker: &Worker) -> Result<()> {
+        unreachable!("nothing is written while planning")
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn looks_whether_the_disk_has_room() {
+    let info = DatasetInfo::new([1 << 14, 1 << 34], DType::ComplexF64).with_chunk_shape([256, 4096]).with_name("vast");
+    let node = Arc::new(fft(Arc::new(Vast(info)), 0).unwrap());
+    let output = node.info().clone().with_chunk_shape([256, 4096]);
+    let build = |info| Ok(Box::new(Unwritten(info)) as Box<dyn ChunkSink>);
+    let staged = Staged::plan(node, &run(256 << 20, 2), &std::env::temp_dir(), &output, &build).unwrap();
+    let text = staged.describe();
+    assert_eq!(staged.strategy(), &Strategy::Direct, "{text}");
+    assert!(text.contains("for want of an intermediate") && text.contains("it takes 4 PiB, and"), "{text}");
+}
+
+/// Decodes all chunks that a slab touches before it gives any of them.
+#[derive(Debug)]
+struct Hungry(Arc<MemorySource>);
+
+impl ChunkSource for Hungry {
+    fn info(&self) -> &DatasetInfo {
+        self.0.info()
+    }
+
+    fn held_bytes(&self) -> u64 {
+        0
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
+        let bytes = chunked_bytes(self.info(), slab);
+        Cost::new(bytes, bytes)
+    }
+
+    fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        self.0.read_into(slab, out, worker)
+    }
+}
+
+#[test]
+fn does_by_an_intermediate_what_does_not_fit_directly() {
+    let node = Arc::new(fft(Arc::new(Hungry(wide())), 0).unwrap());
+    let run = run(3 << 20, 1);
+    let (staged, outputs) = plan(node.clone(), &[64, 512], &run, &std::env::temp_dir());
+    let staged = staged.unwrap();
+    let text = staged.describe();
+    assert!(matches!(staged.strategy(), Strategy::Intermediate { .. }), "{text}");
+    assert!(text.contains("whole lines do not fit the budget"), "{text}");
+    assert!(staged.peak_bytes() <= 3 << 20, "{text}");
     staged.execute(&run).unwrap();
     assert!(finished(&outputs).unwrap().bytes() == read(&node, &Slab::whole(&[1024, 512]), 1));
 }
