@@ -29,14 +29,6 @@ enum Kind {
     Blosc { codec: Codec, level: u8, shuffle: Shuffle },
 }
 
-/// Codecs that are written; Snappy is only read.
-const CODECS: [(Codec, &str); 5] = [
-    (Codec::BloscLz, "blosclz"),
-    (Codec::Lz4, "lz4"),
-    (Codec::Lz4Hc, "lz4hc"),
-    (Codec::Zlib, "zlib"),
-    (Codec::Zstd, "zstd"),
-];
 const SHUFFLES: [(Shuffle, &str); 3] =
     [(Shuffle::Byte, "shuffle"), (Shuffle::Bit, "bitshuffle"), (Shuffle::None, "noshuffle")];
 const MOST_LEVEL: u8 = 9;
@@ -106,7 +98,8 @@ fn parse_level(text: &str) -> Option<u8> {
 }
 
 fn parse_blosc(codec: &str, level: &str, shuffle: &str) -> Option<Kind> {
-    let (codec, _) = *CODECS.iter().find(|(_, name)| *name == codec)?;
+    // Snappy is only read.
+    let codec = Codec::ALL.into_iter().find(|known| known.name() == codec && *known != Codec::Snappy)?;
     let (shuffle, _) = *SHUFFLES.iter().find(|(_, name)| *name == shuffle)?;
     Some(Kind::Blosc { codec, level: parse_level(level)?, shuffle })
 }
@@ -116,22 +109,20 @@ impl fmt::Display for Filter {
         match self.0 {
             Kind::None => f.write_str("none"),
             Kind::Gzip { level } => write!(f, "gzip:{level}"),
-            Kind::Blosc { codec, level, shuffle } => {
-                let codec = CODECS.iter().find(|(known, _)| *known == codec).map_or("", |(_, name)| name);
-                let shuffle = SHUFFLES.iter().find(|(known, _)| *known == shuffle).map_or("", |(_, name)| name);
-                write!(f, "blosc:{codec}:{level}:{shuffle}")
-            }
+            Kind::Blosc { codec, level, shuffle } => f.write_str(&blosc_text(codec, level, shuffle)),
         }
     }
+}
+
+fn blosc_text(codec: Codec, level: u8, shuffle: Shuffle) -> String {
+    let shuffle = SHUFFLES.iter().find(|(known, _)| *known == shuffle).map_or("", |(_, name)| name);
+    format!("blosc:{}:{level}:{shuffle}", codec.name())
 }
 
 /// A filter of a file, for people.
 pub(crate) fn describe(filter: &StoredFilter) -> String {
     if let Some(settings) = Settings::from_filter(filter) {
-        let Settings { codec, level, shuffle, .. } = settings;
-        let codec_name = CODECS.iter().find(|(known, _)| *known == codec).map_or("snappy", |(_, name)| name);
-        let shuffle = SHUFFLES.iter().find(|(known, _)| *known == shuffle).map_or("", |(_, name)| name);
-        return format!("blosc:{codec_name}:{level}:{shuffle}");
+        return blosc_text(settings.codec, settings.level, settings.shuffle);
     }
     let name = crate::codec::registered_name(filter.id).unwrap_or(&filter.name);
     let name = if name.is_empty() { "unknown" } else { name };

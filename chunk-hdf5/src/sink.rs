@@ -1,6 +1,7 @@
 //! A new dataset of a new HDF5 file as a sink.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -275,22 +276,14 @@ fn directory(path: &Path) -> PathBuf {
     }
 }
 
-/// An empty file beside `path`, hidden, that goes when it is dropped.
+/// An empty file beside `path`, hidden, as readable as any new file, that goes when it is dropped.
 fn temporary_file(path: &Path) -> Result<TempPath> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let prefix = format!(".{name}.");
-    let made = tempfile::Builder::new().prefix(&prefix).suffix(".partial").tempfile_in(directory(path));
-    let made = made.map_err(|cause| Error::io(path, "create", cause))?;
-    set_usual_permissions(made.as_file()).map_err(|cause| Error::io(path, "create", cause))?;
-    Ok(made.into_temp_path())
-}
-
-/// Temporary files are private; outputs are as readable as any new file.
-fn set_usual_permissions(file: &File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mask = rustix::process::umask(rustix::fs::Mode::empty());
-    rustix::process::umask(mask);
-    file.set_permissions(fs::Permissions::from_mode(0o666 & !mask.as_raw_mode()))
+    let usual = fs::Permissions::from_mode(0o666);
+    let made =
+        tempfile::Builder::new().prefix(&prefix).suffix(".partial").permissions(usual).tempfile_in(directory(path));
+    Ok(made.map_err(|cause| Error::io(path, "create", cause))?.into_temp_path())
 }
 
 /// What can be wrong with the output before there is one.

@@ -179,6 +179,19 @@ fn identity_changes_with_the_file_and_the_dataset() {
 }
 
 #[test]
+fn outputs_are_as_readable_as_any_new_file() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = folder();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
+    let (plain, path) = (folder.path().join("plain"), folder.path().join("x.h5"));
+    std::fs::write(&plain, "").unwrap();
+    let sink = Hdf5Sink::create(&path, None, info(&[2], DType::U8, &[2]), Filter::NONE).unwrap();
+    Box::new(sink).finish().unwrap();
+    assert_eq!(mode(&path), mode(&plain));
+}
+
+#[test]
 fn lists_what_a_file_holds() {
     let folder = folder();
     let path = folder.path().join("list.h5");
