@@ -263,7 +263,8 @@ impl Backend for MemoryBackend {
     }
 
     fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
-        if let Some(dataset) = location.dataset() {
+        // An array has no names inside; it is listed as its own root.
+        if let Some(dataset) = location.dataset().filter(|dataset| *dataset != "/") {
             return Err(Error::DatasetNotFound {
                 path: location.path().to_path_buf(),
                 dataset: dataset.to_owned(),

@@ -292,7 +292,9 @@ struct StoredBlocks<'a> {
 
 impl<'a> StoredBlocks<'a> {
     fn new(reading: &'a Reading<'a>, chunk: Chunk, frame: &'a Frame) -> Result<Self> {
-        let length = (chunk.stored as usize).min(WINDOW.max(2 * frame.header().block_len()));
+        // As long for every chunk of the dataset, so that the buffer is used again.
+        let most = reading.chunks.index.most_stored() as usize;
+        let length = most.min(WINDOW.max(2 * frame.header().block_len()));
         let last = reading.chunks.offset(&reading.whole, |axis| reading.region.end(axis) - 1);
         let end = frame.stored_range(last / frame.header().block_len()).end;
         Ok(StoredBlocks { reading, chunk, frame, window: reading.worker.scratch(length)?, loaded: 0..0, end })

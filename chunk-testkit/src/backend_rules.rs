@@ -1,0 +1,153 @@
+//! The rules that every [`Backend`] and its sinks keep, one function each.
+//!
+//! Each takes a [`Description`] of the backend, and what that does not claim is not asked for.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use chunk_core::{
+    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, EntryKind, Location, Registry,
+    Result as CoreResult,
+};
+
+use crate::failure::{Failure, Outcome, ensure, works};
+use crate::source_rules::reads_as;
+use crate::{Description, Rule};
+
+pub use crate::bad_files::{
+    damaged_files_never_panic, errors_name_the_path_and_keep_their_cause, missing_datasets_give_errors,
+    missing_files_give_errors, truncated_files_give_errors,
+};
+pub use crate::outputs::{
+    a_finished_output_is_whole, an_existing_output_is_refused_and_kept, an_unfinished_output_is_invisible,
+    identity_changes_with_the_content_and_only_then, making_a_sink_creates_nothing,
+    overwriting_keeps_the_old_until_finish,
+};
+pub use crate::writing::{
+    appends_along_growth_axes, copies_within_a_budget, elements_never_written_hold_the_fill_value,
+    refuses_an_unknown_filter, refuses_slabs_and_buffers_that_do_not_fit, round_trips_every_dtype_it_claims,
+    round_trips_every_rank_it_claims, round_trips_zero_length_axes, writes_from_many_threads_at_once,
+    writes_slabs_that_cut_chunks, writes_the_same_with_any_worker, writing_stays_within_its_cost,
+};
+
+/// All rules.
+pub const RULES: &[Rule<Description>] = crate::__backend_rules!(table());
+
+/// The name is a scheme that people can write before a path, the extensions are lower case and without a dot, and
+/// neither an empty file nor noise is taken for the format.
+pub fn its_name_and_extensions_are_well_formed(backend: &Description) -> Outcome {
+    let name = backend.name();
+    let parsed: CoreResult<Location> = format!("{name}:x").parse();
+    let scheme = parsed.ok().and_then(|location| location.scheme().map(str::to_owned));
+    ensure(scheme.as_deref() == Some(name), || {
+        Failure::new(name, "a name of two or more lower-case letters, digits or `-`", format!("{name:?}"))
+    })?;
+    for extension in backend.backend.extensions() {
+        let plain = !extension.is_empty() && !extension.contains('.') && **extension == extension.to_lowercase();
+        ensure(plain, || Failure::new(name, "extensions in lower case, without the dot", format!("{extension:?}")))?;
+    }
+    let noise = crate::pattern(&chunk_core::DType::U8, 4096);
+    for (what, head) in [("an empty file", &[][..]), ("one byte", &noise[5..6]), ("noise", &noise[5..])] {
+        ensure(!backend.backend.recognises(head), || {
+            Failure::new(name, format!("{what} not recognised"), "recognised")
+        })?;
+    }
+    Ok(())
+}
+
+/// A registry finds the backend by its scheme; where it has files, also without a scheme, to write and to read.
+pub fn is_found_by_the_registry(backend: &Description) -> Outcome {
+    let place = backend.place();
+    let array = backend.array(&backend.dtype(), backend.rank());
+    backend.write(&place, &array)?;
+    let registry = registry(backend);
+    let named = place.location.clone().with_scheme(backend.name());
+    reads_as(&*works(registry.open(&named), &named, "opening by scheme")?, &array)?;
+    if backend.has_files() {
+        reads_as(&*works(registry.open(&place.location), &place.location, "opening without a scheme")?, &array)?;
+        works(registry.backend_to_write(&place.location), &place.location, "choosing a backend by the file's name")?;
+    }
+    Ok(())
+}
+
+/// Each dataset that `list` names is opened by that name and is what the list says; the only one also without a name.
+pub fn list_names_what_open_opens(backend: &Description) -> Outcome {
+    let place = backend.place();
+    let array = backend.array(&backend.dtype(), backend.rank());
+    backend.write(&place, &array)?;
+    let entries = works(backend.backend.list(place.path()), &place.location, "listing")?;
+    let names: Vec<&String> = entries.iter().filter(|entry| is_dataset(entry)).map(|entry| &entry.name).collect();
+    ensure(names.len() == 1, || {
+        Failure::new(&place.location, "a list with the one dataset that was written", format!("datasets {names:?}"))
+    })?;
+    for name in names {
+        let named = Location::new(place.path()).with_dataset(name.clone());
+        reads_as(&*works(backend.backend.open(&named), &named, "opening by the listed name")?, &array)?;
+    }
+    for info in entries.iter().filter_map(listed) {
+        ensure(info.shape == array.info().shape && info.dtype == array.info().dtype, || {
+            let expected = format!("a list that says {} {}", array.info().shape, array.info().dtype);
+            Failure::new(&place.location, expected, format!("{} {}", info.shape, info.dtype))
+        })?;
+    }
+    let only = Location::new(place.path());
+    reads_as(&*works(backend.backend.open(&only), &only, "opening the only dataset without a name")?, &array)
+}
+
+fn is_dataset(entry: &Entry) -> bool {
+    listed(entry).is_some()
+}
+
+fn listed(entry: &Entry) -> Option<&DatasetInfo> {
+    match &entry.kind {
+        EntryKind::Dataset(dataset) => Some(&dataset.info),
+        _ => None,
+    }
+}
+
+/// A registry with this backend alone.
+pub(crate) fn registry(backend: &Description) -> Registry {
+    Registry::new().with(Shared(Arc::clone(&backend.backend)))
+}
+
+/// A backend that several registries share.
+struct Shared(Arc<dyn Backend>);
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Backend for Shared {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn extensions(&self) -> &[&str] {
+        self.0.extensions()
+    }
+
+    fn recognises(&self, head: &[u8]) -> bool {
+        self.0.recognises(head)
+    }
+
+    fn list(&self, path: &Path) -> CoreResult<Vec<Entry>> {
+        self.0.list(path)
+    }
+
+    fn open(&self, location: &Location) -> CoreResult<Arc<dyn ChunkSource>> {
+        self.0.open(location)
+    }
+
+    fn create(
+        &self,
+        location: &Location,
+        info: DatasetInfo,
+        options: &CreateOptions,
+    ) -> CoreResult<Box<dyn ChunkSink>> {
+        self.0.create(location, info, options)
+    }
+}

@@ -1,0 +1,57 @@
+//! The format: what it is called, how a file of it is opened, how one is made.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chunk_core::{
+    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetEntry, DatasetInfo, Entry, EntryKind, Error, Location,
+    Result,
+};
+
+use crate::sink::RawSink;
+use crate::source::RawSource;
+
+/// Raw binary files with a JSON sidecar: `x.raw`.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw;
+
+impl Backend for Raw {
+    fn name(&self) -> &str {
+        "raw"
+    }
+
+    fn extensions(&self) -> &[&str] {
+        &["raw"]
+    }
+
+    fn recognises(&self, _head: &[u8]) -> bool {
+        false // an array may begin with any bytes
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<Entry>> {
+        let info = RawSource::open(path)?.info().clone();
+        let stored_bytes = info.bytes();
+        let dataset = DatasetEntry::new(info, "contiguous", Vec::new(), stored_bytes);
+        Ok(vec![Entry::new("/", EntryKind::Dataset(Box::new(dataset)))])
+    }
+
+    fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
+        let path = location.path();
+        match location.dataset() {
+            None | Some("/") => Ok(Arc::new(RawSource::open(path)?)),
+            Some(other) => Err(Error::DatasetNotFound {
+                path: path.to_owned(),
+                dataset: other.to_owned(),
+                near: vec!["/".to_owned()],
+            }),
+        }
+    }
+
+    // A dataset's name, which a program may give, has no place in this format.
+    fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
+        if let Some(filter) = &options.filter {
+            return Err(Error::InvalidArgument(format!("raw files have no filter {filter:?}")));
+        }
+        Ok(Box::new(RawSink::new(location.path(), info, options.overwrite)?))
+    }
+}

@@ -1,0 +1,66 @@
+//! Reading.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Error, Identity, Result, Slab, Spans, Worker};
+use serde::{Deserialize, Serialize};
+
+/// What `x.raw.json` says of `x.raw`.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Sidecar {
+    pub(crate) dtype: String,
+    pub(crate) shape: Vec<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RawSource {
+    info: DatasetInfo,
+    path: PathBuf,
+    file: File,
+}
+
+impl RawSource {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|cause| Error::io(path, "open", cause))?;
+        let length = file.metadata().map_err(|cause| Error::io(path, "open", cause))?.len();
+        let json = path.with_added_extension("json");
+        let text = fs::read(&json).map_err(|cause| Error::io(&json, "open", cause))?;
+        let sidecar: Sidecar =
+            serde_json::from_slice(&text).map_err(|cause| Error::io(&json, "understand", cause.into()))?;
+        let corrupt = |what| Error::Corrupt { path: path.to_owned(), dataset: String::new(), what };
+        let dtype: DType = sidecar.dtype.parse().map_err(|error: Error| corrupt(error.to_string()))?;
+        let info = DatasetInfo::new(sidecar.shape, dtype).with_name(path.display().to_string());
+        if length != info.bytes() {
+            return Err(corrupt(format!("it has {length} bytes, not the {} that its sidecar says", info.bytes())));
+        }
+        let identity = Identity::builder("raw").file(path)?.file(&json)?.finish();
+        Ok(RawSource { info: info.with_identity(identity), path: path.to_owned(), file })
+    }
+}
+
+impl ChunkSource for RawSource {
+    fn info(&self) -> &DatasetInfo {
+        &self.info
+    }
+
+    fn held_bytes(&self) -> u64 {
+        0
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
+        Cost::new(0, slab.bytes(self.info.dtype.size()))
+    }
+
+    fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        slab.check(&self.info, out.len())?;
+        let whole = Slab::whole(&self.info.shape);
+        for span in Spans::new(slab, &whole, slab, self.info.dtype.size()) {
+            worker.check()?;
+            let bytes = &mut out[span.to..span.to + span.length];
+            self.file.read_exact_at(bytes, span.from as u64).map_err(|cause| Error::io(&self.path, "read", cause))?;
+        }
+        Ok(())
+    }
+}
