@@ -12,7 +12,7 @@ use crate::setup::Environment;
 use crate::workspace::{self, Workspace};
 
 /// Crates that build with rustc alone. Those that are not there yet are passed over.
-const PURE_CRATES: &[&str] = &["chunk-core", "chunk-ops", "chunk-npy", "chunk-virtual"];
+const PURE_CRATES: &[&str] = &["chunk-core", "chunk-ops", "chunk-testkit", "chunk-npy", "chunk-virtual"];
 
 /// Named like bindings to C, yet Rust from end to end: system call numbers and declarations.
 const RUST_ONLY: &[&str] = &["linux-raw-sys", "windows-sys"];
