@@ -1,48 +1,22 @@
 //! Memory is what was said beforehand: every allocation of this program is counted.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chunk_core::{
     Budget, Buffer, ChunkSink, ChunkSource, Cost, DType, DatasetInfo, MemorySource, Result, Run, Slab, Worker,
 };
 use chunk_ops::{Fft, Staged, Strategy, fft, ifft, irfft, rfft};
+use chunk_testkit::PeakAlloc;
 
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of the caller's.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::SeqCst) + layout.size();
-        PEAK.fetch_max(now, Ordering::SeqCst);
-        // SAFETY: the caller keeps the allocator's contract, which is the system allocator's, too.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::SeqCst);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+chunk_testkit::measure_memory!();
 
 /// What threads and short lists take besides, whatever the slab.
 const CONSTANT: usize = 16 << 10;
 
 /// The result of `work`, the bytes it held at most beyond what was held before, and those it still holds.
 fn measured<R>(work: impl FnOnce() -> R) -> (R, usize, usize) {
-    let before = NOW.load(Ordering::SeqCst);
-    PEAK.store(before, Ordering::SeqCst);
-    let result = work();
-    let now = NOW.load(Ordering::SeqCst);
-    (result, PEAK.load(Ordering::SeqCst) - before, now.saturating_sub(before))
+    let (result, held) = PeakAlloc::measure(work);
+    (result, held.peak as usize, held.left as usize)
 }
 
 fn zeros(dtype: &DType, shape: &[u64]) -> Arc<MemorySource> {
