@@ -33,10 +33,51 @@ pub trait Backend: fmt::Debug + Send + Sync {
 
     /// Makes a sink for a new dataset. Checks what can be checked, but creates nothing: see [`ChunkSink`].
     ///
+    /// Shape, dtype and fill value of `info` are kept or refused. Chunk shape and maximal shape are wishes: the sink's
+    /// own `info` says what they became. A format of one array a file takes no notice of a dataset name.
+    ///
     /// # Errors
     /// An output that exists, unless it may be overwritten; what the format cannot hold.
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>>;
 }
+
+macro_rules! forward_backend {
+    ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
+        impl<T: Backend + ?Sized> Backend for $pointer {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+
+            fn extensions(&self) -> &[&str] {
+                (**self).extensions()
+            }
+
+            fn recognises(&self, head: &[u8]) -> bool {
+                (**self).recognises(head)
+            }
+
+            fn list(&self, path: &Path) -> Result<Vec<Entry>> {
+                (**self).list(path)
+            }
+
+            fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
+                (**self).open(location)
+            }
+
+            fn create(
+                &self,
+                location: &Location,
+                info: DatasetInfo,
+                options: &CreateOptions,
+            ) -> Result<Box<dyn ChunkSink>> {
+                (**self).create(location, info, options)
+            }
+        }
+    )*};
+}
+
+forward_backend!(Arc<T>, Box<T>);
 
 /// How a dataset is created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,7 +109,7 @@ impl CreateOptions {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// Its name in the file, from the root.
+    /// Its name in the file, from the root: what [`Backend::open`] takes. In a format of one array a file it is `/`.
     pub name: String,
     /// What it is.
     pub kind: EntryKind,

@@ -101,7 +101,8 @@ impl Grid {
         let touched = self.touched(slab);
         let extents = (0..slab.ndim()).map(|axis| {
             let end = (touched.end(axis).saturating_mul(self.chunk_shape[axis])).min(self.shape[axis]);
-            end - touched.start()[axis] * self.chunk_shape[axis]
+            // A slab past the end, of a dataset that will grow, touches nothing yet.
+            end.saturating_sub(touched.start()[axis] * self.chunk_shape[axis])
         });
         extents.collect::<Shape>().elements()
     }
@@ -162,6 +163,7 @@ mod tests {
         assert_eq!(grid.touched_elements(&slab), 4);
         assert_eq!(grid.touched_elements(&Slab::whole(&[5, 4])), 20);
         assert_eq!(grid.touched_elements(&Slab::new([3, 2], [0, 1])), 0);
+        assert_eq!(grid.touched_elements(&Slab::new([6, 0], [2, 4])), 0);
     }
 
     #[test]

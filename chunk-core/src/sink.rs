@@ -29,7 +29,8 @@ pub trait ChunkSink: fmt::Debug + Send + Sync {
     /// What [`Slab::check`] finds, before any input or output; then whatever writing meets.
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()>;
 
-    /// Makes everything written durable and visible under its final name.
+    /// Makes everything written durable and visible under its final name. Also where nothing was written: all is the
+    /// fill value then.
     ///
     /// # Errors
     /// Whatever the last writes meet; the output is then absent.

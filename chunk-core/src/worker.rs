@@ -203,6 +203,9 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Bytes that a buffer may be too long by.
+const PAGE: usize = 4096;
+
 /// Buffers that go from slab to slab.
 #[derive(Debug)]
 struct ScratchPool {
@@ -218,10 +221,12 @@ struct PoolState {
 
 impl ScratchPool {
     /// The smallest idle buffer that is long enough, or a new one; idle buffers are freed first where both would
-    /// exceed the limit.
+    /// exceed the limit. A buffer that is much too long is left to whoever needs it: what is lent must not exceed
+    /// what was asked for.
     fn take(&self, length: usize) -> Result<Buffer> {
         let mut state = lock(&self.state);
-        let fitting = (0..state.idle.len()).filter(|&i| state.idle[i].capacity() >= length);
+        let most = length + length / 64 + PAGE;
+        let fitting = (0..state.idle.len()).filter(|&i| (length..=most).contains(&state.idle[i].capacity()));
         let best = fitting.min_by_key(|&i| state.idle[i].capacity());
         let reused = best.map(|index| state.idle.swap_remove(index));
         let more = reused.as_ref().map_or(length, Buffer::capacity) as u64;
@@ -346,5 +351,14 @@ mod tests {
         let state = lock(&worker.pool.state);
         assert_eq!(state.lent, 0);
         assert_eq!(state.idle.iter().map(Buffer::capacity).sum::<usize>(), 912);
+    }
+
+    #[test]
+    fn a_small_request_leaves_a_large_buffer_alone() {
+        let worker = Worker::in_run(1, 1 << 20, CancelToken::new());
+        let large = worker.scratch(100_000).unwrap().as_ptr();
+        let small = worker.scratch(10).unwrap();
+        assert_ne!(small.as_ptr(), large);
+        assert_eq!(worker.scratch(100_000).unwrap().as_ptr(), large);
     }
 }

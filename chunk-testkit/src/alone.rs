@@ -43,3 +43,16 @@ const MEASURING: [&str; 3] = ["scratch_is_within_cost", "holds_no_more_than_it_s
 pub fn alone_if(rule: &str, body: impl FnOnce()) {
     if MEASURING.contains(&rule) { alone(body) } else { body() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{backend_rules, source_rules};
+
+    #[test]
+    fn rules_that_measure_are_rules() {
+        let names: Vec<_> = source_rules::RULES.iter().map(crate::Rule::name).collect();
+        let more: Vec<_> = backend_rules::RULES.iter().map(crate::Rule::name).collect();
+        assert!(MEASURING.iter().all(|rule| names.contains(rule) || more.contains(rule)));
+    }
+}

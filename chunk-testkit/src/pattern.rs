@@ -55,19 +55,18 @@ pub fn structured_dtypes() -> Vec<DType> {
     ]
 }
 
-/// Smooth numbers that a filter can shrink: element `i` holds `i % 251` in its first byte.
+/// Numbers that a filter can shrink: element `i` is the small integer `i % 251`, where the dtype has one.
 pub(crate) fn smooth(dtype: &DType, elements: u64) -> Vec<u8> {
-    let size = dtype.size();
-    let mut out = pattern(&DType::U8, 0);
-    out.resize(elements as usize * size, 0);
-    match dtype {
-        DType::Bool | DType::Utf8(_) | DType::Ucs4(_) | DType::Enum(_) | DType::Struct(_) => pattern(dtype, elements),
-        _ => {
-            let low = if cfg!(target_endian = "little") { 0 } else { size.saturating_sub(1) };
-            out.chunks_exact_mut(size.max(1)).enumerate().for_each(|(i, element)| element[low] = (i % 251) as u8);
-            out
-        }
+    if matches!(dtype, DType::Bool | DType::Utf8(_) | DType::Ucs4(_) | DType::Enum(_) | DType::Struct(_)) {
+        return pattern(dtype, elements);
     }
+    let size = dtype.size().max(1);
+    let low = if cfg!(target_endian = "little") { 0 } else { size - 1 };
+    let mut out = vec![0; elements as usize * dtype.size()];
+    for (number, element) in out.chunks_exact_mut(size).enumerate() {
+        element[low] = (number % 251) as u8;
+    }
+    out
 }
 
 /// Replaces every NaN by the one quiet NaN without a payload.

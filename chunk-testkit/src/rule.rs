@@ -6,14 +6,14 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub struct Rule<Case> {
     name: &'static str,
-    about: fn(&Case) -> Result<(), Failure>,
+    function: fn(&Case) -> Result<(), Failure>,
 }
 
 impl<Case> Rule<Case> {
-    /// The rule `about` checks.
+    /// The rule that `function` checks.
     #[must_use]
-    pub const fn new(name: &'static str, about: fn(&Case) -> Result<(), Failure>) -> Self {
-        Rule { name, about }
+    pub const fn new(name: &'static str, function: fn(&Case) -> Result<(), Failure>) -> Self {
+        Rule { name, function }
     }
 
     /// Its name: that of the function, and of the test that the macros make of it.
@@ -27,7 +27,7 @@ impl<Case> Rule<Case> {
     /// # Errors
     /// How it is broken.
     pub fn check(&self, case: &Case) -> Result<(), Failure> {
-        (self.about)(case).map_err(|failure| failure.of_rule(self.name))
+        (self.function)(case).map_err(|failure| failure.of_rule(self.name))
     }
 }
 
