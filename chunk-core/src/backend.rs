@@ -33,7 +33,7 @@ pub trait Backend: fmt::Debug + Send + Sync {
 
     /// Makes a sink for a new dataset. Checks what can be checked, but creates nothing: see [`ChunkSink`].
     ///
-    /// Shape, dtype and fill value of `info` are kept or refused. Chunk shape and maximal shape are wishes: the sink's
+    /// Shape and dtype of `info` are kept or refused. Chunk shape, maximal shape and fill value are wishes: the sink's
     /// own `info` says what they became. A format of one array a file takes no notice of a dataset name.
     ///
     /// # Errors
