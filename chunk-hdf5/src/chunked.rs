@@ -69,7 +69,7 @@ impl Chunks {
         let chunk = self.chunk_bytes();
         let stored = self.index.most_stored() as usize;
         let scratch = match self.blosc {
-            _ if self.pipeline.is_identity(0) => WINDOW,
+            _ if self.pipeline.is_identity(0) => positional::window(chunk as u64),
             Some(blocks) => stored.min(WINDOW.max(2 * blocks.block)) + blocks.block + blocks.temporary + blocks.table,
             None => stored + chunk + self.pipeline.decode_scratch(chunk) + self.pipeline.hidden_bytes(chunk),
         };
@@ -183,7 +183,8 @@ impl Reading<'_> {
             let cause = CodecError::Length { expected, found: chunk.stored as usize };
             return Err(self.place.corrupt_chunk(&self.position, chunk, cause));
         }
-        positional::read_spans(self.file, chunk.address, self.spans(slab), out, self.worker, self.place)
+        let place = (chunk.address, chunk.stored);
+        positional::read_spans(self.file, place, self.spans(slab), out, self.worker, self.place)
     }
 
     /// A chunk whose filters must be undone as a whole.

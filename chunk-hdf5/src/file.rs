@@ -33,8 +33,13 @@ const NEAR_NAMES: usize = 5;
 /// Whether a file that begins with `head` may be an HDF5 file: the signature is at 0, or after a user block whose
 /// size is a power of two from 512 on.
 pub(crate) fn has_signature(head: &[u8]) -> bool {
-    let at = |offset: usize| head.get(offset..offset + SIGNATURE.len()) == Some(&SIGNATURE[..]);
-    at(0) || std::iter::successors(Some(512), |offset| Some(offset * 2)).take_while(|o| *o < head.len()).any(at)
+    signature_offsets(head.len() as u64).any(|offset| head[offset as usize..].starts_with(&SIGNATURE))
+}
+
+/// Where the signature may be in a file of this length.
+fn signature_offsets(length: u64) -> impl Iterator<Item = u64> {
+    let doubled = std::iter::successors(Some(512_u64), |offset| offset.checked_mul(2));
+    [0].into_iter().chain(doubled).take_while(move |offset| offset + SIGNATURE.len() as u64 <= length)
 }
 
 /// Opens a file for reading: as our own descriptor and in the library.
@@ -67,14 +72,12 @@ fn open_error(place: &Place, error: &hdf5::Error) -> Error {
 }
 
 fn find_signature(file: &File, length: u64) -> std::io::Result<bool> {
-    let mut offset = 0;
-    while offset + SIGNATURE.len() as u64 <= length {
+    for offset in signature_offsets(length) {
         let mut head = [0; SIGNATURE.len()];
         file.read_exact_at(&mut head, offset)?;
         if head == SIGNATURE {
             return Ok(true);
         }
-        offset = if offset == 0 { 512 } else { offset * 2 };
     }
     Ok(false)
 }

@@ -25,10 +25,15 @@ pub(crate) fn read_at(file: &File, out: &mut [u8], offset: u64, place: &Place) -
     })
 }
 
-/// Copies spans of unfiltered bytes, whose first is at `base` in the file, to `out`.
+/// Bytes of scratch that reading spans of `extent` bytes takes at most.
+pub(crate) fn window(extent: u64) -> usize {
+    extent.min(WINDOW as u64) as usize
+}
+
+/// Copies spans of unfiltered bytes, which lie in the `extent` bytes from `base` on in the file, to `out`.
 pub(crate) fn read_spans(
     file: &File,
-    base: u64,
+    (base, extent): (u64, u64),
     mut spans: Spans,
     out: &mut [u8],
     worker: &Worker,
@@ -45,7 +50,7 @@ pub(crate) fn read_spans(
         let (count, end) = stretch(&spans);
         let window = match &mut window {
             Some(window) => window,
-            None => window.insert(worker.scratch(WINDOW)?),
+            None => window.insert(worker.scratch(self::window(extent))?),
         };
         let bytes = &mut window[..end - span.from];
         read_at(file, bytes, base + span.from as u64, place)?;

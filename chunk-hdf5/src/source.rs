@@ -15,7 +15,7 @@ use crate::dtype::{self, Stored};
 use crate::error::Place;
 use crate::file::{self, FileLocking};
 use crate::index::Index;
-use crate::positional::{self, WINDOW};
+use crate::positional;
 use crate::{filter, library};
 
 /// A dataset of an HDF5 file.
@@ -88,7 +88,8 @@ impl Hdf5Source {
             Data::Unwritten(fill) => fill.fill(out),
             Data::Contiguous(offset) => {
                 let spans = Spans::new(slab, &Slab::whole(&self.info.shape), slab, self.info.dtype.size());
-                positional::read_spans(&self.file, *offset, spans, out, worker, &self.place)?;
+                let place = (*offset, self.info.bytes());
+                positional::read_spans(&self.file, place, spans, out, worker, &self.place)?;
             }
             Data::Chunked(chunks) => chunks.read(&self.file, slab, out, worker, &self.place)?,
             Data::Library(_) => library::read(&self.dataset, &self.kind, slab.start(), slab.count(), out)
@@ -117,7 +118,7 @@ impl ChunkSource for Hdf5Source {
         let bytes = slab.bytes(self.info.dtype.size());
         match &self.data {
             Data::Unwritten(_) => Cost::new(0, 0),
-            Data::Contiguous(_) => Cost::new((WINDOW * threads) as u64, bytes),
+            Data::Contiguous(_) => Cost::new((positional::window(self.info.bytes()) * threads) as u64, bytes),
             Data::Chunked(chunks) => {
                 let cost = chunks.cost(slab);
                 Cost::new(cost.scratch_bytes * threads as u64, cost.moved_bytes)
