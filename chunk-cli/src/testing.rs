@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chunk_core::{
     Backend, CancelToken, ChunkSink, ChunkSource, CreateOptions, DType, DatasetEntry, DatasetInfo, Entry, EntryKind,
-    Error, Location, MemorySource, Registry, Result,
+    Error, Growing, Location, MemorySource, Registry, Result,
 };
 use clap::Parser;
 
@@ -103,5 +103,9 @@ impl Backend for Listed {
 
     fn create(&self, location: &Location, _info: DatasetInfo, _options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
         panic!("nothing creates {location}")
+    }
+
+    fn growing(&self) -> Option<&dyn Growing> {
+        None
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{ChunkSink, ChunkSource, DatasetInfo, Location, Result};
+use crate::{ChunkSink, ChunkSource, DatasetInfo, Growing, Location, Result};
 
 /// A file format.
 ///
@@ -39,6 +39,9 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// # Errors
     /// An output that exists, unless it may be overwritten; what the format cannot hold.
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>>;
+
+    /// Growing in place and recovery, if the format can do them.
+    fn growing(&self) -> Option<&dyn Growing>;
 }
 
 macro_rules! forward_backend {
@@ -72,6 +75,10 @@ macro_rules! forward_backend {
                 options: &CreateOptions,
             ) -> Result<Box<dyn ChunkSink>> {
                 (**self).create(location, info, options)
+            }
+
+            fn growing(&self) -> Option<&dyn Growing> {
+                (**self).growing()
             }
         }
     )*};

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{Bytes, Shape, Slab};
+use crate::{Bytes, Casting, Shape, Slab};
 
 /// A result whose error is [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -150,6 +150,32 @@ pub enum Error {
         path: PathBuf,
         /// What to do about it, after a separator, or nothing.
         hint: &'static str,
+    },
+    /// Another writer has the file.
+    #[error("{}: another writer has the file", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A writer died and left the file in a state that must be mended first.
+    #[error("{}: a writer left it unfinished: {what} (`recover` mends it)", path.display())]
+    NeedsRecovery {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// The casting rule does not allow it.
+    #[error("{dataset} holds {from}, and casting {casting:?} does not make it {to}")]
+    CastRefused {
+        /// The dataset.
+        dataset: String,
+        /// Its dtype.
+        from: String,
+        /// The dtype asked for.
+        to: String,
+        /// The rule.
+        casting: Casting,
     },
     /// Input and output are one file.
     #[error("{}: is the input as well as the output", path.display())]

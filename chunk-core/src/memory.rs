@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::worker::lock;
 use crate::{
     Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DatasetEntry, DatasetInfo, Element, Entry, EntryKind, Error,
-    Grid, Location, Result, Shape, Slab, Worker, copy_region,
+    Grid, Growing, Location, Result, Shape, Slab, Worker, copy_region,
 };
 
 /// An array in memory as a source. Clones share the data.
@@ -286,6 +286,10 @@ impl Backend for MemoryBackend {
         // An array that is replaced stays until the new one is finished.
         let output = lock(&self.datasets).entry(name).or_default().clone();
         Ok(Box::new(MemorySink { output, ..sink }))
+    }
+
+    fn growing(&self) -> Option<&dyn Growing> {
+        None
     }
 }
 

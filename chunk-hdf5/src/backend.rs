@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chunk_core::{Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, EntryKind, Location, Result};
+use chunk_core::{
+    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, EntryKind, Growing, Location, Result,
+};
 
 use crate::attributes;
 use crate::error::Place;
@@ -64,6 +66,10 @@ impl Backend for Hdf5 {
         let filter = options.filter.as_deref().map_or(Ok(Filter::default()), str::parse)?;
         let (path, name) = (location.path(), location.dataset());
         Ok(Box::new(Hdf5Sink::create_with(path, name, info, filter, options.overwrite, self.locking)?))
+    }
+
+    fn growing(&self) -> Option<&dyn Growing> {
+        None
     }
 }
 

@@ -1,14 +1,12 @@
 //! Reading chunks: positional reads and decoding on the calling thread, without the library.
 
-use std::fs::File;
 use std::ops::Range;
 
-use chunk_core::{Cost, Grid, Result, Scalar, Scratch, Slab, Span, Spans, Worker, copy_region};
+use chunk_core::{Cost, DataFile, Grid, Result, Scalar, Scratch, Slab, Span, Spans, Worker, copy_region};
 
 use crate::codec::{CodecError, Frame, HEADER_LEN, Header, Pipeline};
 use crate::error::Place;
 use crate::index::{Chunk, Index};
-use crate::positional::{self, WINDOW};
 
 /// The chunks of a dataset.
 #[derive(Debug)]
@@ -34,9 +32,12 @@ pub(crate) struct Blocks {
 /// Cuts of a chunk are estimated one by one up to this many.
 const EXACT_CHUNKS: u64 = 64;
 
+/// Stored bytes of a frame that a thread holds at once, unless its blocks are larger.
+const WINDOW: usize = 1 << 20;
+
 impl Blocks {
     /// What the headers of the first and the last stored chunk say, `None` if chunks are not Blosc frames alone.
-    pub(crate) fn sample(file: &File, index: &Index, pipeline: &Pipeline, place: &Place) -> Result<Option<Self>> {
+    pub(crate) fn sample(file: &DataFile, index: &Index, pipeline: &Pipeline) -> Result<Option<Self>> {
         let frames = || index.chunks().iter().filter(|chunk| pipeline.is_blosc_only(chunk.filter_mask));
         if !pipeline.is_blosc_only(0) {
             return Ok(None);
@@ -47,7 +48,7 @@ impl Blocks {
             if chunk.stored < HEADER_LEN as u64 {
                 continue;
             }
-            positional::read_at(file, &mut head, chunk.address, place)?;
+            file.read_at(&mut head, chunk.address)?;
             // A damaged header is reported when the chunk is read.
             if let Ok(header) = Header::parse(&head, chunk.stored as usize) {
                 blocks.block = blocks.block.max(header.block_len());
@@ -69,7 +70,7 @@ impl Chunks {
         let chunk = self.chunk_bytes();
         let stored = self.index.most_stored() as usize;
         let scratch = match self.blosc {
-            _ if self.pipeline.is_identity(0) => positional::window(chunk as u64),
+            _ if self.pipeline.is_identity(0) => DataFile::spans_scratch(chunk as u64) as usize,
             Some(blocks) => stored.min(WINDOW.max(2 * blocks.block)) + blocks.block + blocks.temporary + blocks.table,
             None => stored + chunk + self.pipeline.decode_scratch(chunk) + self.pipeline.hidden_bytes(chunk),
         };
@@ -137,7 +138,14 @@ impl Chunks {
     }
 
     /// Fills `out`, the packed buffer of `slab`, in the byte order of the file, on this thread.
-    pub(crate) fn read(&self, file: &File, slab: &Slab, out: &mut [u8], worker: &Worker, place: &Place) -> Result<()> {
+    pub(crate) fn read(
+        &self,
+        file: &DataFile,
+        slab: &Slab,
+        out: &mut [u8],
+        worker: &Worker,
+        place: &Place,
+    ) -> Result<()> {
         for position in self.grid.touched(slab).positions() {
             worker.check()?;
             let whole = self.grid.whole_slab(&position);
@@ -157,7 +165,7 @@ impl Chunks {
 /// One chunk being read: the region of it that is wanted.
 struct Reading<'a> {
     chunks: &'a Chunks,
-    file: &'a File,
+    file: &'a DataFile,
     worker: &'a Worker,
     place: &'a Place,
     region: Slab,
@@ -184,7 +192,7 @@ impl Reading<'_> {
             return Err(self.place.corrupt_chunk(&self.position, chunk, cause));
         }
         let place = (chunk.address, chunk.stored);
-        positional::read_spans(self.file, place, self.spans(slab), out, self.worker, self.place)
+        self.file.read_spans(place, self.spans(slab), out, self.worker)
     }
 
     /// A chunk whose filters must be undone as a whole.
@@ -193,7 +201,7 @@ impl Reading<'_> {
         let length = chunks.chunk_bytes();
         let mut stored = self.worker.scratch(chunks.index.most_stored() as usize)?;
         let stored = &mut stored[..chunk.stored as usize];
-        positional::read_at(self.file, stored, chunk.address, self.place)?;
+        self.file.read_at(stored, chunk.address)?;
         let mut scratch = self.worker.scratch(chunks.pipeline.decode_scratch(length))?;
         let decode = |out: &mut [u8], scratch: &mut [u8]| {
             let decoded = chunks.pipeline.decode(stored, chunk.filter_mask, out, scratch);
@@ -248,12 +256,12 @@ impl Reading<'_> {
         let corrupt = |cause| self.place.corrupt_chunk(&self.position, chunk, cause);
         let mut start = [0; HEADER_LEN];
         let length = (chunk.stored as usize).min(HEADER_LEN);
-        positional::read_at(self.file, &mut start[..length], chunk.address, self.place)?;
+        self.file.read_at(&mut start[..length], chunk.address)?;
         let stored = chunk.stored as usize;
         let header = Header::parse(&start[..length], stored).map_err(corrupt)?;
         // Whatever a header claims, the table is inside the stored bytes: no more than those is ever taken.
         let mut head = self.worker.scratch(header.head_len().min(stored))?;
-        positional::read_at(self.file, &mut head, chunk.address, self.place)?;
+        self.file.read_at(&mut head, chunk.address)?;
         Frame::parse(&head, stored, self.chunks.chunk_bytes()).map_err(corrupt)
     }
 }
@@ -311,7 +319,7 @@ impl<'a> StoredBlocks<'a> {
     }
 
     fn load(&mut self, wanted: &Range<usize>) -> Result<()> {
-        let Reading { worker, file, place, .. } = self.reading;
+        let Reading { worker, file, .. } = self.reading;
         worker.check()?;
         if wanted.len() > self.window.len() {
             self.window = worker.scratch(wanted.len())?;
@@ -319,6 +327,6 @@ impl<'a> StoredBlocks<'a> {
         let ahead = self.end.min(wanted.start + self.window.len());
         self.loaded = wanted.start..ahead.max(wanted.end);
         let bytes = &mut self.window[..self.loaded.len()];
-        positional::read_at(file, bytes, self.chunk.address + self.loaded.start as u64, place)
+        file.read_at(bytes, self.chunk.address + self.loaded.start as u64)
     }
 }

@@ -1,10 +1,8 @@
 //! Opening files, and finding datasets in them.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use chunk_core::{Error, Result};
+use chunk_core::{DataFile, Error, Result};
 use hdf5::{Group, IndexType, IterationOrder, LinkType, LocationType};
 
 use crate::error::{Place, reason};
@@ -43,10 +41,10 @@ fn signature_offsets(length: u64) -> impl Iterator<Item = u64> {
 }
 
 /// Opens a file for reading: as our own descriptor and in the library.
-pub(crate) fn open(path: &Path, locking: FileLocking) -> Result<(File, hdf5::File)> {
-    let own = File::open(path).map_err(|cause| Error::io(path, "open", cause))?;
-    let metadata = own.metadata().map_err(|cause| Error::io(path, "open", cause))?;
-    if !metadata.is_file() || !find_signature(&own, metadata.len()).map_err(|cause| Error::io(path, "read", cause))? {
+pub(crate) fn open(path: &Path, locking: FileLocking) -> Result<(DataFile, hdf5::File)> {
+    let own = DataFile::open(path)?;
+    let metadata = own.file().metadata().map_err(|cause| Error::io(path, "open", cause))?;
+    if !metadata.is_file() || !find_signature(&own, metadata.len())? {
         return Err(Error::WrongFormat { path: path.to_path_buf(), format: "an HDF5" });
     }
     let place = Place::new(path, "");
@@ -71,10 +69,10 @@ fn open_error(place: &Place, error: &hdf5::Error) -> Error {
     place.corrupt(format!("not a readable HDF5 file: {}", reason(error)))
 }
 
-fn find_signature(file: &File, length: u64) -> std::io::Result<bool> {
+fn find_signature(file: &DataFile, length: u64) -> Result<bool> {
     for offset in signature_offsets(length) {
         let mut head = [0; SIGNATURE.len()];
-        file.read_exact_at(&mut head, offset)?;
+        file.read_at(&mut head, offset)?;
         if head == SIGNATURE {
             return Ok(true);
         }

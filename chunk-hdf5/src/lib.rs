@@ -10,7 +10,6 @@ mod file;
 mod filter;
 mod index;
 mod library;
-mod positional;
 mod sink;
 mod source;
 

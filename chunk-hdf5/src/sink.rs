@@ -1,13 +1,13 @@
 //! A new dataset of a new HDF5 file as a sink.
 
-use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chunk_core::{ChunkSink, Cost, DatasetInfo, Error, Grid, Result, Scalar, Shape, Slab, Spans, Worker, copy_region};
+use chunk_core::{
+    ChunkSink, Cost, DatasetInfo, Error, Grid, NewFile, Result, Scalar, Shape, Slab, Spans, Worker, copy_region,
+};
 use hdf5::{Dataset, Datatype};
-use tempfile::TempPath;
 
 use crate::codec::{Pipeline, StoredFilter};
 use crate::dtype;
@@ -40,7 +40,7 @@ pub struct Hdf5Sink {
 struct Output {
     dataset: Dataset,
     file: hdf5::File,
-    path: TempPath,
+    new: NewFile,
 }
 
 /// Chunks of this size serve where nobody asked for a shape.
@@ -109,11 +109,11 @@ impl Hdf5Sink {
     }
 
     fn begin(&self) -> Result<Output> {
-        let path = temporary_file(&self.place.path)?;
+        let new = NewFile::beside(&self.place.path)?;
         let fail = |error: hdf5::Error| self.place.library("create", &error);
         let mut options = hdf5::File::with_options();
         options.with_fapl(|list| list.chunk_cache(0, 0, 0.0).file_locking(self.locking == FileLocking::On));
-        let file = options.create(&path).map_err(fail)?;
+        let file = options.create(new.temporary_path()).map_err(fail)?;
         let fixed: Vec<_> = self.info.shape.iter().map(|extent| Some(*extent)).collect();
         let creation = Creation {
             name: &self.place.dataset,
@@ -125,7 +125,7 @@ impl Hdf5Sink {
             fill: self.info.fill.as_ref().map(Scalar::bytes),
         };
         let dataset = library::create(&file, &creation).map_err(fail)?;
-        Ok(Output { dataset, file, path })
+        Ok(Output { dataset, file, new })
     }
 
     fn write_chunk(
@@ -244,20 +244,12 @@ impl ChunkSink for Hdf5Sink {
     fn finish(self: Box<Self>) -> Result<()> {
         self.output()?;
         let output = lock(&self.output).take();
-        let Some(Output { dataset, file, path }) = output else { unreachable!("it was made above") };
+        let Some(Output { dataset, file, new }) = output else { unreachable!("it was made above") };
         let fail = |error: hdf5::Error| self.place.library("finish", &error);
         drop(dataset);
         file.flush().map_err(fail)?;
         file.close().map_err(fail)?;
-        let io = |cause| Error::io(&self.place.path, "finish", cause);
-        File::open(&path).and_then(|file| file.sync_all()).map_err(io)?;
-        let persisted =
-            if self.overwrite { path.persist(&self.place.path) } else { path.persist_noclobber(&self.place.path) };
-        persisted.map_err(|error| match error.error.kind() {
-            std::io::ErrorKind::AlreadyExists => already_exists(&self.place.path),
-            _ => io(error.error),
-        })?;
-        File::open(directory(&self.place.path)).and_then(|directory| directory.sync_all()).map_err(io)
+        new.publish(self.overwrite)
     }
 }
 
@@ -265,41 +257,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn already_exists(path: &Path) -> Error {
-    Error::AlreadyExists { path: path.to_path_buf(), hint: " (overwriting it must be asked for)" }
-}
-
-fn directory(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-        _ => PathBuf::from("."),
-    }
-}
-
-/// An empty file beside `path`, hidden, as readable as any new file, that goes when it is dropped.
-fn temporary_file(path: &Path) -> Result<TempPath> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let prefix = format!(".{name}.");
-    let usual = fs::Permissions::from_mode(0o666);
-    let made =
-        tempfile::Builder::new().prefix(&prefix).suffix(".partial").permissions(usual).tempfile_in(directory(path));
-    Ok(made.map_err(|cause| Error::io(path, "create", cause))?.into_temp_path())
-}
-
 /// What can be wrong with the output before there is one.
 fn check_target(place: &Place, overwrite: bool, locking: FileLocking) -> Result<()> {
-    let path = &place.path;
-    let parent = directory(path);
-    if !parent.is_dir() {
-        let cause = std::io::Error::new(std::io::ErrorKind::NotFound, "the directory does not exist");
-        return Err(Error::io(path, "create", cause));
-    }
-    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
-    if !overwrite {
-        return Err(already_exists(path));
-    }
-    if metadata.is_dir() {
-        return Err(Error::AlreadyExists { path: path.clone(), hint: " (it is a directory)" });
+    NewFile::check(&place.path, overwrite)?;
+    if fs::symlink_metadata(&place.path).is_err() {
+        return Ok(());
     }
     check_nothing_else_is_lost(place, locking)
 }

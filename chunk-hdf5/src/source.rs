@@ -1,10 +1,9 @@
 //! A dataset of an HDF5 file as a source.
 
-use std::fs::File;
 use std::path::Path;
 
 use chunk_core::{
-    ChunkSource, Cost, DatasetEntry, DatasetInfo, Error, Grid, Identity, Result, Scalar, Slab, Spans, Worker,
+    ChunkSource, Cost, DataFile, DatasetEntry, DatasetInfo, Error, Grid, Identity, Result, Scalar, Slab, Spans, Worker,
 };
 use hdf5::dataset::Layout;
 use hdf5::{Dataset, Datatype};
@@ -15,7 +14,6 @@ use crate::dtype::{self, Stored};
 use crate::error::Place;
 use crate::file::{self, FileLocking};
 use crate::index::Index;
-use crate::positional;
 use crate::{filter, library};
 
 /// A dataset of an HDF5 file.
@@ -27,7 +25,7 @@ use crate::{filter, library};
 pub struct Hdf5Source {
     info: DatasetInfo,
     place: Place,
-    file: File,
+    file: DataFile,
     dataset: Dataset,
     kind: Datatype,
     stored: Stored,
@@ -78,6 +76,7 @@ impl Hdf5Source {
         let (dataset, place) = file::dataset(&library_file, path, name)?;
         let statement = Statement::read(&dataset, &place)?;
         let identity = Identity::builder("hdf5").file(path)?.field("dataset", &place.dataset).finish();
+        let own = own.with_dataset(&place.dataset);
         let data = statement.data(&dataset, &own, &place)?;
         let Statement { info, kind, stored, .. } = statement;
         Ok(Hdf5Source { info: info.with_identity(identity), place, file: own, dataset, kind, stored, data })
@@ -89,7 +88,7 @@ impl Hdf5Source {
             Data::Contiguous(offset) => {
                 let spans = Spans::new(slab, &Slab::whole(&self.info.shape), slab, self.info.dtype.size());
                 let place = (*offset, self.info.bytes());
-                positional::read_spans(&self.file, place, spans, out, worker, &self.place)?;
+                self.file.read_spans(place, spans, out, worker)?;
             }
             Data::Chunked(chunks) => chunks.read(&self.file, slab, out, worker, &self.place)?,
             Data::Library(_) => library::read(&self.dataset, &self.kind, slab.start(), slab.count(), out)
@@ -118,7 +117,7 @@ impl ChunkSource for Hdf5Source {
         let bytes = slab.bytes(self.info.dtype.size());
         match &self.data {
             Data::Unwritten(_) => Cost::new(0, 0),
-            Data::Contiguous(_) => Cost::new((positional::window(self.info.bytes()) * threads) as u64, bytes),
+            Data::Contiguous(_) => Cost::new(DataFile::spans_scratch(self.info.bytes()) * threads as u64, bytes),
             Data::Chunked(chunks) => {
                 let cost = chunks.cost(slab);
                 Cost::new(cost.scratch_bytes * threads as u64, cost.moved_bytes)
@@ -193,11 +192,11 @@ impl Statement {
         Scalar::from_bytes(self.info.dtype.clone(), bytes).unwrap_or(fill)
     }
 
-    fn data(&self, dataset: &Dataset, file: &File, place: &Place) -> Result<Data> {
+    fn data(&self, dataset: &Dataset, file: &DataFile, place: &Place) -> Result<Data> {
         if self.external > 0 {
             return Err(place.unsupported("is held in external files, which are not followed"));
         }
-        let length = file.metadata().map_err(|cause| Error::io(&place.path, "read", cause))?.len();
+        let length = file.length()?;
         match self.layout {
             Layout::Virtual => Err(place.unsupported("is a virtual dataset, which this version does not read")),
             Layout::Compact => Ok(Data::Library(LIBRARY_BYTES)),
@@ -217,7 +216,7 @@ impl Statement {
         Ok(Data::Contiguous(offset))
     }
 
-    fn chunked(&self, dataset: &Dataset, file: &File, file_length: u64, place: &Place) -> Result<Data> {
+    fn chunked(&self, dataset: &Dataset, file: &DataFile, file_length: u64, place: &Place) -> Result<Data> {
         let Some(chunk_shape) = self.info.chunk_shape.clone() else {
             return Err(place.corrupt("is chunked, but states no chunk shape"));
         };
@@ -239,7 +238,7 @@ impl Statement {
         };
         let grid = Grid::new(self.info.shape.clone(), chunk_shape);
         let index = Index::read(dataset, &grid, file_length, place)?;
-        let blosc = Blocks::sample(file, &index, &pipeline, place)?;
+        let blosc = Blocks::sample(file, &index, &pipeline)?;
         let fill = self.stored_fill();
         Ok(Data::Chunked(Chunks { grid, index, pipeline, element_size, fill, blosc }))
     }

@@ -17,8 +17,8 @@
 mod fft;
 mod kernel;
 mod lines;
-mod positional;
 mod real;
+mod space;
 mod staged;
 mod tiles;
 mod widen;

@@ -13,7 +13,7 @@ use chunk_core::{
     Bytes, ChunkSink, ChunkSource, DatasetInfo, Done, Error, Plan, Planner, Progress, Result, Run, Shape,
 };
 
-use crate::positional::free_bytes;
+use crate::space::free_bytes;
 use crate::tiles::{TileFile, TileSink};
 
 /// A lazy array each slab of which needs whole lines of its input along one axis.

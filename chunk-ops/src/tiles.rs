@@ -1,15 +1,11 @@
 //! An intermediate array on disk: raw tiles in a file without a name.
 
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chunk_core::{
-    ChunkSink, ChunkSource, Cost, DatasetInfo, Error, Grid, Result, Shape, Slab, Spans, Worker, copy_region,
+    ChunkSink, ChunkSource, Cost, DataFile, DatasetInfo, Error, Grid, Result, Shape, Slab, Spans, Worker, copy_region,
 };
-
-use crate::positional::{read_exact_at, write_all_at};
 
 /// Bytes that are gathered before they are written.
 const PIECE: u64 = 1 << 20;
@@ -45,7 +41,7 @@ struct Shared {
     info: DatasetInfo,
     grid: Grid,
     directory: PathBuf,
-    file: Mutex<Option<Arc<File>>>,
+    file: Mutex<Option<Arc<DataFile>>>,
 }
 
 impl TileFile {
@@ -111,7 +107,7 @@ impl Shared {
     }
 
     /// The file, made now if it is not there yet.
-    fn file(&self) -> Result<Arc<File>> {
+    fn file(&self) -> Result<Arc<DataFile>> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &*file {
             return Ok(file.clone());
@@ -120,13 +116,10 @@ impl Shared {
             let made = tempfile::tempfile_in(&self.directory)?;
             made.set_len(self.bytes()).map(|()| made)
         };
-        let made = Arc::new(create().map_err(|cause| self.error("create an intermediate in it", cause))?);
+        let fail = |cause| Error::io(&self.directory, "create an intermediate in it", cause);
+        let made = Arc::new(DataFile::new(create().map_err(fail)?, self.directory.join("(intermediate)")));
         *file = Some(made.clone());
         Ok(made)
-    }
-
-    fn error(&self, action: &'static str, cause: io::Error) -> Error {
-        Error::Io { path: self.directory.clone(), action, cause }
     }
 }
 
@@ -163,7 +156,7 @@ impl TileSink {
     #[expect(clippy::too_many_arguments, reason = "where from and where to")]
     fn write_piece(
         &self,
-        file: &File,
+        file: &DataFile,
         piece: &Slab,
         tile: &Slab,
         offset: u64,
@@ -174,8 +167,7 @@ impl TileSink {
         let size = self.shared.element_size();
         let write = |from: &[u8], spans: Spans| -> Result<()> {
             for span in spans {
-                write_all_at(file, &from[span.from..span.from + span.length], offset + span.to as u64)
-                    .map_err(|cause| self.shared.error("write an intermediate in it", cause))?;
+                file.write_at(&from[span.from..span.from + span.length], offset + span.to as u64)?;
             }
             Ok(())
         };
@@ -243,15 +235,14 @@ impl TileSource {
         TileSource { held: bytes, ..self }
     }
 
-    fn read_part(&self, file: &File, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+    fn read_part(&self, file: &DataFile, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
         for position in self.shared.grid.touched(slab).positions() {
             let tile = self.shared.grid.slab(&position);
             let offset = self.shared.offset(&position);
             let Some(region) = slab.intersection(&tile) else { continue };
             for span in Spans::new(&region, &tile, slab, self.shared.element_size()) {
                 worker.check()?;
-                read_exact_at(file, &mut out[span.to..span.to + span.length], offset + span.from as u64)
-                    .map_err(|cause| self.shared.error("read an intermediate in it", cause))?;
+                file.read_at(&mut out[span.to..span.to + span.length], offset + span.from as u64)?;
             }
         }
         Ok(())

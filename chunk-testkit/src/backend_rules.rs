@@ -2,13 +2,10 @@
 //!
 //! Each takes a [`Description`] of the backend, and what that does not claim is not asked for.
 
-use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, EntryKind, Location, Registry,
-    Result as CoreResult,
+    Backend, ChunkSink, ChunkSource, DatasetInfo, Entry, EntryKind, Location, Registry, Result as CoreResult,
 };
 
 use crate::failure::{Failure, Outcome, ensure, works};
@@ -108,46 +105,5 @@ fn listed(entry: &Entry) -> Option<&DatasetInfo> {
 
 /// A registry with this backend alone.
 pub(crate) fn registry(backend: &Description) -> Registry {
-    Registry::new().with(Shared(Arc::clone(&backend.backend)))
-}
-
-/// A backend that several registries share.
-struct Shared(Arc<dyn Backend>);
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl Backend for Shared {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn extensions(&self) -> &[&str] {
-        self.0.extensions()
-    }
-
-    fn recognises(&self, head: &[u8]) -> bool {
-        self.0.recognises(head)
-    }
-
-    fn list(&self, path: &Path) -> CoreResult<Vec<Entry>> {
-        self.0.list(path)
-    }
-
-    fn open(&self, location: &Location) -> CoreResult<Arc<dyn ChunkSource>> {
-        self.0.open(location)
-    }
-
-    fn create(
-        &self,
-        location: &Location,
-        info: DatasetInfo,
-        options: &CreateOptions,
-    ) -> CoreResult<Box<dyn ChunkSink>> {
-        self.0.create(location, info, options)
-    }
+    Registry::new().with(Arc::clone(&backend.backend))
 }

@@ -13,7 +13,7 @@ use std::{process, thread};
 
 use chunk_core::{
     Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DType, DatasetEntry, DatasetInfo, Entry, EntryKind, Error,
-    Identity, Location, MemoryOutput, MemorySink, MemorySource, Result, Slab, Worker,
+    Growing, Identity, Location, MemoryOutput, MemorySink, MemorySource, Result, Slab, Worker,
 };
 use chunk_testkit::Description;
 
@@ -191,6 +191,10 @@ impl Backend for SmallBackend {
             sink.begin()?;
         }
         Ok(Box::new(sink))
+    }
+
+    fn growing(&self) -> Option<&dyn Growing> {
+        None
     }
 }
 

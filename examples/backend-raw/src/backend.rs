@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetEntry, DatasetInfo, Entry, EntryKind, Error, Location,
+    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetEntry, DatasetInfo, Entry, EntryKind, Error, Growing, Location,
     Result,
 };
 
@@ -53,5 +53,9 @@ impl Backend for Raw {
             return Err(Error::InvalidArgument(format!("raw files have no filter {filter:?}")));
         }
         Ok(Box::new(RawSink::new(location.path(), info, options.overwrite)?))
+    }
+
+    fn growing(&self) -> Option<&dyn Growing> {
+        None // an array has the size that it was made with
     }
 }

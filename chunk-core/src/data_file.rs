@@ -1,0 +1,196 @@
+//! A file read and written at positions, without a cursor that threads would share.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result, Spans, Worker};
+
+/// Spans shorter than [`LONG_SPAN`] are gathered: one read of a stretch of at most this, then copies out of it.
+const WINDOW: usize = 1 << 20;
+/// A gap longer than this is worth a read of its own.
+const LONGEST_GAP: usize = 64 << 10;
+/// Spans of this length are read straight to where they belong.
+const LONG_SPAN: usize = 128 << 10;
+
+/// An open file that holds a dataset, for backends: any number of threads read and write it at once, and errors name
+/// it.
+///
+/// ```
+/// use chunk_core::{DataFile, Slab, Spans, Worker};
+///
+/// let path = std::env::temp_dir().join(format!("chunk-core-data-file-{}", std::process::id()));
+/// std::fs::write(&path, b"0123456789ab")?;
+/// let file = DataFile::open(&path)?;
+/// let (whole, wanted) = (Slab::whole(&[3, 4]), Slab::new([0, 1], [3, 2]));
+/// let mut out = [0; 6];
+/// file.read_spans((0, 12), Spans::new(&wanted, &whole, &wanted, 1), &mut out, &Worker::new())?;
+/// assert_eq!(&out, b"12569a");
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct DataFile {
+    file: File,
+    path: PathBuf,
+    dataset: String,
+}
+
+impl DataFile {
+    /// Opens the file at `path` for reading.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`] or [`Error::Io`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        File::open(path).map(|file| DataFile::new(file, path)).map_err(|cause| Error::io(path, "open", cause))
+    }
+
+    /// A file that is open already; errors name it `path`.
+    #[must_use]
+    pub fn new(file: File, path: impl Into<PathBuf>) -> Self {
+        DataFile { file, path: path.into(), dataset: String::new() }
+    }
+
+    /// With the dataset that errors name beside the file.
+    #[must_use]
+    pub fn with_dataset(mut self, dataset: impl Into<String>) -> Self {
+        self.dataset = dataset.into();
+        self
+    }
+
+    /// The file itself.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// What errors call it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its length now, in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn length(&self) -> Result<u64> {
+        self.file.metadata().map(|metadata| metadata.len()).map_err(|cause| Error::io(&self.path, "read", cause))
+    }
+
+    /// Fills `out` from `offset` on.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the file ends before; [`Error::Io`].
+    pub fn read_at(&self, out: &mut [u8], offset: u64) -> Result<()> {
+        read_exact_at(&self.file, out, offset).map_err(|cause| match cause.kind() {
+            io::ErrorKind::UnexpectedEof => Error::Corrupt {
+                path: self.path.clone(),
+                dataset: self.dataset.clone(),
+                what: format!("the file ends before offset {}: it is truncated", offset + out.len() as u64),
+            },
+            _ => Error::io(&self.path, "read", cause),
+        })
+    }
+
+    /// Writes all of `data` from `offset` on.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_at(&self, data: &[u8], offset: u64) -> Result<()> {
+        write_all_at(&self.file, data, offset).map_err(|cause| Error::io(&self.path, "write", cause))
+    }
+
+    /// Copies spans of the `extent` bytes from `base` on to `out`. Short spans that lie near each other are read
+    /// together.
+    ///
+    /// # Errors
+    /// As [`DataFile::read_at`]; [`Error::Cancelled`].
+    pub fn read_spans(
+        &self,
+        (base, extent): (u64, u64),
+        mut spans: Spans,
+        out: &mut [u8],
+        worker: &Worker,
+    ) -> Result<()> {
+        let mut window = None;
+        while let Some(span) = spans.clone().next() {
+            worker.check()?;
+            if span.length >= LONG_SPAN {
+                self.read_at(&mut out[span.to..span.to + span.length], base + span.from as u64)?;
+                spans.next();
+                continue;
+            }
+            let (count, end) = stretch(&spans);
+            let window = match &mut window {
+                Some(window) => window,
+                None => window.insert(worker.scratch(Self::spans_scratch(extent) as usize)?),
+            };
+            let bytes = &mut window[..end - span.from];
+            self.read_at(bytes, base + span.from as u64)?;
+            for piece in spans.by_ref().take(count) {
+                let from = piece.from - span.from;
+                out[piece.to..piece.to + piece.length].copy_from_slice(&bytes[from..from + piece.length]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of scratch that [`DataFile::read_spans`] of `extent` bytes takes at most.
+    #[must_use]
+    pub fn spans_scratch(extent: u64) -> u64 {
+        extent.min(WINDOW as u64)
+    }
+}
+
+/// How many of the next spans one read serves, and where the last of them ends.
+fn stretch(spans: &Spans) -> (usize, usize) {
+    let mut ahead = spans.clone();
+    let Some(first) = ahead.next() else { return (0, 0) };
+    let (mut count, mut end) = (1, first.from + first.length);
+    for next in ahead {
+        let next_end = next.from + next.length;
+        if next.length >= LONG_SPAN || next.from - end > LONGEST_GAP || next_end - first.from > WINDOW {
+            break;
+        }
+        (count, end) = (count + 1, next_end);
+    }
+    (count, end)
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, data: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, data, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let read = std::os::windows::fs::FileExt::seek_read(file, buffer, offset)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer = &mut buffer[read..];
+        offset += read as u64;
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()> {
+    while !data.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, data, offset)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        data = &data[written..];
+        offset += written as u64;
+    }
+    Ok(())
+}

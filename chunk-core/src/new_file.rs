@@ -1,0 +1,137 @@
+//! A file under a temporary name until it is complete.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::{Error, Result};
+
+/// An output that appears under its name only when it is complete: for sinks.
+///
+/// Made beside its name, hidden, as readable as any new file. [`publish`](NewFile::publish) syncs and renames it;
+/// dropped before, it is gone.
+#[derive(Debug)]
+pub struct NewFile {
+    made: NamedTempFile,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Checks what can be said of an output at `path` before it is made: that its directory is there, that it is no
+    /// directory itself, and that it does not exist, unless it may be overwritten.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::AlreadyExists`].
+    pub fn check(path: &Path, overwrite: bool) -> Result<()> {
+        if !folder_of(path).is_dir() {
+            let cause = io::Error::new(io::ErrorKind::NotFound, "the directory does not exist");
+            return Err(Error::io(path, "create", cause));
+        }
+        match fs::symlink_metadata(path) {
+            Ok(_) if !overwrite => Err(already_exists(path)),
+            Ok(metadata) if metadata.is_dir() => {
+                Err(Error::AlreadyExists { path: path.to_path_buf(), hint: " (it is a directory)" })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An empty file that may become the one at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn beside(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let prefix = format!(".{name}.");
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".partial");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        match builder.tempfile_in(folder_of(&path)) {
+            Ok(made) => Ok(NewFile { made, path }),
+            Err(cause) => Err(Error::io(path, "create", cause)),
+        }
+    }
+
+    /// The file, to read and write.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        self.made.as_file()
+    }
+
+    /// Where it is while it has its temporary name.
+    #[must_use]
+    pub fn temporary_path(&self) -> &Path {
+        self.made.path()
+    }
+
+    /// Syncs the file, gives it its name, and syncs the directory.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] if meanwhile something has the name, unless it may be overwritten; [`Error::Io`].
+    pub fn publish(self, overwrite: bool) -> Result<()> {
+        let NewFile { made, path } = self;
+        let fail = |cause| Error::io(&path, "finish", cause);
+        made.as_file().sync_all().map_err(fail)?;
+        let temporary: TempPath = made.into_temp_path();
+        let named = if overwrite { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
+        named.map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => already_exists(&path),
+            _ => fail(error.error),
+        })?;
+        sync_folder(&path).map_err(fail)
+    }
+}
+
+fn already_exists(path: &Path) -> Error {
+    Error::AlreadyExists { path: path.to_path_buf(), hint: " (overwriting it must be asked for)" }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes the name durable. Directories cannot be opened as files on Windows, where renaming does it.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn appears_when_published_and_vanishes_when_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let names = || fs::read_dir(folder.path()).unwrap().count();
+        drop(NewFile::beside(&path).unwrap());
+        assert_eq!(names(), 0);
+        let new = NewFile::beside(&path).unwrap();
+        new.file().write_all(b"1").unwrap();
+        assert!(!path.exists() && new.temporary_path().exists());
+        new.publish(false).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"1");
+        assert_eq!(names(), 1);
+    }
+
+    #[test]
+    fn replaces_only_what_may_be_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        fs::write(&path, b"old").unwrap();
+        assert!(matches!(NewFile::check(&path, false), Err(Error::AlreadyExists { .. })));
+        NewFile::check(&path, true).unwrap();
+        assert!(matches!(NewFile::beside(&path).unwrap().publish(false), Err(Error::AlreadyExists { .. })));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        NewFile::beside(&path).unwrap().publish(true).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"");
+        assert!(NewFile::check(folder.path(), true).is_err());
+        assert!(NewFile::check(&folder.path().join("none/x"), true).is_err());
+    }
+}
