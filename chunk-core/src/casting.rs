@@ -1,5 +1,6 @@
 //! Which dtypes may become which: NumPy's rules.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::{DType, Error, Result};
@@ -44,6 +45,18 @@ impl Casting {
             Casting::SameKind => is_safe(from, to) || is_same_kind(from, to),
             Casting::Unsafe => (from.is_numeric() && to.is_numeric()) || (is_text(from) && is_text(to)),
         }
+    }
+}
+
+impl fmt::Display for Casting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Casting::No => "no",
+            Casting::Equiv => "equiv",
+            Casting::Safe => "safe",
+            Casting::SameKind => "same_kind",
+            Casting::Unsafe => "unsafe",
+        })
     }
 }
 

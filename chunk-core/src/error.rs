@@ -166,7 +166,7 @@ pub enum Error {
         what: String,
     },
     /// The casting rule does not allow it.
-    #[error("{dataset} holds {from}, and casting {casting:?} does not make it {to}")]
+    #[error("{dataset} holds {from}, and the casting rule {casting} does not make it {to}")]
     CastRefused {
         /// The dataset.
         dataset: String,
@@ -176,6 +176,16 @@ pub enum Error {
         to: String,
         /// The rule.
         casting: Casting,
+    },
+    /// A value that the dtype it is cast to does not have.
+    #[error("{dataset} holds {value}, which {dtype} cannot hold")]
+    ValueNotRepresentable {
+        /// The dataset.
+        dataset: String,
+        /// The value.
+        value: String,
+        /// The dtype asked for.
+        dtype: String,
     },
     /// Input and output are one file.
     #[error("{}: is the input as well as the output", path.display())]

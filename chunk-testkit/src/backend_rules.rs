@@ -4,9 +4,7 @@
 
 use std::sync::Arc;
 
-use chunk_core::{
-    Backend, ChunkSink, ChunkSource, DatasetInfo, Entry, EntryKind, Location, Registry, Result as CoreResult,
-};
+use chunk_core::{Backend, ChunkSource, DatasetInfo, Entry, EntryKind, Location, Registry, Result as CoreResult};
 
 use crate::failure::{Failure, Outcome, ensure, works};
 use crate::source_rules::reads_as;

@@ -1,0 +1,430 @@
+//! Elements of one dtype made into elements of another.
+
+use bytemuck::Pod;
+use half::f16;
+use num_complex::Complex;
+
+use crate::{Casting, DType, Error, Result};
+
+/// How packed, native-order elements of one dtype become those of another.
+///
+/// Integers and bools convert to integers as in NumPy: modulo the target's range. Numbers become floats by rounding.
+/// Real numbers become complex with a zero imaginary part, complex numbers lose it. Anything but zero is true. Text is
+/// padded with zeros.
+///
+/// A value that nothing in the target stands for is an error, never another value: a float outside an integer's range,
+/// a NaN as an integer, text too long for its target, letters beyond ASCII as bytes.
+///
+/// ```
+/// use chunk_core::{Casting, Conversion, DType, Element};
+///
+/// let narrow = Conversion::new(&DType::F64, &DType::F32, Casting::SameKind, "x.npy")?;
+/// let mut out = [0; 8];
+/// narrow.apply(f64::as_bytes(&[0.1, 2.0]), &mut out)?;
+/// assert_eq!(out, f32::as_bytes(&[0.1, 2.0]));
+/// assert!(Conversion::new(&DType::F64, &DType::I32, Casting::SameKind, "x.npy").is_err());
+/// # Ok::<(), chunk_core::Error>(())
+/// ```
+///
+/// # Source
+/// `numpy.ndarray.astype`, against which the interoperability tests hold it.
+#[derive(Clone, Debug)]
+pub struct Conversion {
+    from: DType,
+    to: DType,
+    dataset: String,
+    way: Way,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Copy,
+    Numbers(Numbers),
+    ToBool(Test),
+    FromBool(Numbers),
+    Text { from: Text, to: Text },
+}
+
+/// Converts elements, up to the first that has no value in the target: gives its number.
+type Numbers = fn(&[u8], &mut [u8]) -> std::result::Result<(), usize>;
+
+/// Tells which elements are not zero.
+type Test = fn(&[u8], &mut [u8]);
+
+/// Text of fixed size: what a letter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    Bytes,
+    Ucs4,
+}
+
+impl Conversion {
+    /// The conversion of elements of `from` to elements of `to`; errors name `dataset`.
+    ///
+    /// # Errors
+    /// [`Error::CastRefused`] unless `casting` allows it.
+    pub fn new(from: &DType, to: &DType, casting: Casting, dataset: &str) -> Result<Self> {
+        let way = if casting.allows(from, to) { way(from, to) } else { None };
+        let refused =
+            || Error::CastRefused { dataset: dataset.to_owned(), from: from.to_string(), to: to.to_string(), casting };
+        let way = way.ok_or_else(refused)?;
+        Ok(Conversion { from: from.clone(), to: to.clone(), dataset: dataset.to_owned(), way })
+    }
+
+    /// The dtype of what goes in.
+    #[must_use]
+    pub fn from(&self) -> &DType {
+        &self.from
+    }
+
+    /// The dtype of what comes out.
+    #[must_use]
+    pub fn to(&self) -> &DType {
+        &self.to
+    }
+
+    /// Converts all elements of `from` into `to`.
+    ///
+    /// # Errors
+    /// [`Error::ValueNotRepresentable`] for the first value that the target does not have; what follows it is not
+    /// written.
+    ///
+    /// # Panics
+    /// If the buffers do not hold equally many whole elements.
+    pub fn apply(&self, from: &[u8], to: &mut [u8]) -> Result<()> {
+        let (from_size, to_size) = (self.from.size(), self.to.size());
+        assert_eq!(from.len() * to_size, to.len() * from_size, "as many elements go in as come out");
+        let converted = match self.way {
+            Way::Copy => {
+                to.copy_from_slice(from);
+                Ok(())
+            }
+            Way::Numbers(convert) => convert(from, to),
+            Way::FromBool(convert) => convert_bools(from, to, to_size, convert),
+            Way::ToBool(test) => {
+                test(from, to);
+                Ok(())
+            }
+            Way::Text { .. } if from_size == 0 || to_size == 0 => {
+                to.fill(0);
+                Ok(())
+            }
+            Way::Text { from: from_text, to: to_text } => {
+                let elements = from.chunks_exact(from_size).zip(to.chunks_exact_mut(to_size)).enumerate();
+                elements.into_iter().try_for_each(|(number, (from, to))| {
+                    recode(from, from_text, to, to_text).then_some(()).ok_or(number)
+                })
+            }
+        };
+        converted.map_err(|number| Error::ValueNotRepresentable {
+            dataset: self.dataset.clone(),
+            value: self.shown(&from[number * from_size..][..from_size]),
+            dtype: self.to.to_string(),
+        })
+    }
+
+    fn shown(&self, element: &[u8]) -> String {
+        crate::Scalar::from_bytes(self.from.clone(), element)
+            .map_or_else(|error| error.to_string(), |scalar| scalar.to_string())
+    }
+}
+
+fn way(from: &DType, to: &DType) -> Option<Way> {
+    if from == to {
+        return Some(Way::Copy);
+    }
+    match (from, to) {
+        (DType::Bool, _) => numbers(&DType::U8, to).map(Way::FromBool),
+        (_, DType::Bool) => truth(from).map(Way::ToBool),
+        _ => match (text(from), text(to)) {
+            (Some(from), Some(to)) => Some(Way::Text { from, to }),
+            _ => numbers(from, to).map(Way::Numbers),
+        },
+    }
+}
+
+fn text(dtype: &DType) -> Option<Text> {
+    match dtype {
+        DType::Bytes(_) => Some(Text::Bytes),
+        DType::Ucs4(_) => Some(Text::Ucs4),
+        _ => None,
+    }
+}
+
+/// Expands `$body`, an option, with `$T` as the Rust type of a numeric dtype other than bool.
+macro_rules! with_number {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        with_number!($dtype, $T => $body;
+            I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64,
+            F16 f16, F32 f32, F64 f64, ComplexF32 Complex<f32>, ComplexF64 Complex<f64>)
+    };
+    ($dtype:expr, $T:ident => $body:expr; $($name:ident $type:ty),*) => {
+        match $dtype {
+            $(DType::$name => {
+                type $T = $type;
+                $body
+            })*
+            _ => None,
+        }
+    };
+}
+
+fn numbers(from: &DType, to: &DType) -> Option<Numbers> {
+    with_number!(from, A => with_number!(to, B => Some(convert::<A, B> as Numbers)))
+}
+
+fn truth(from: &DType) -> Option<Test> {
+    with_number!(from, A => Some(test::<A> as Test))
+}
+
+fn convert<A: Pod + Become<B>, B: Pod>(from: &[u8], to: &mut [u8]) -> std::result::Result<(), usize> {
+    let elements = from.chunks_exact(size_of::<A>()).zip(to.chunks_exact_mut(size_of::<B>()));
+    for (number, (from, to)) in elements.enumerate() {
+        let value: B = bytemuck::pod_read_unaligned::<A>(from).to().ok_or(number)?;
+        to.copy_from_slice(bytemuck::bytes_of(&value));
+    }
+    Ok(())
+}
+
+/// Bools that are not 0 or 1 in their byte count as true.
+fn convert_bools(from: &[u8], to: &mut [u8], size: usize, convert: Numbers) -> std::result::Result<(), usize> {
+    for (number, (from, to)) in from.iter().zip(to.chunks_exact_mut(size)).enumerate() {
+        convert(&[u8::from(*from != 0)], to).map_err(|_| number)?;
+    }
+    Ok(())
+}
+
+fn test<A: Pod + PartialEq + Default>(from: &[u8], to: &mut [u8]) {
+    for (from, to) in from.chunks_exact(size_of::<A>()).zip(to) {
+        *to = u8::from(bytemuck::pod_read_unaligned::<A>(from) != A::default());
+    }
+}
+
+/// Whether the text fits; it is written if it does.
+fn recode(from: &[u8], from_text: Text, to: &mut [u8], to_text: Text) -> bool {
+    to.fill(0);
+    if from_text == to_text {
+        let common = from.len().min(to.len());
+        to[..common].copy_from_slice(&from[..common]);
+        return from[common..].iter().all(|byte| *byte == 0);
+    }
+    match from_text {
+        Text::Bytes => {
+            let used = from.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            let letters = to.as_chunks_mut::<4>().0;
+            if used > letters.len() || !from.is_ascii() {
+                return false;
+            }
+            for (byte, letter) in from[..used].iter().zip(letters) {
+                *letter = u32::from(*byte).to_ne_bytes();
+            }
+        }
+        Text::Ucs4 => {
+            let letters = from.as_chunks::<4>().0;
+            let used = letters.iter().rposition(|letter| *letter != [0; 4]).map_or(0, |last| last + 1);
+            if used > to.len() {
+                return false;
+            }
+            for (letter, byte) in letters[..used].iter().zip(to) {
+                match u8::try_from(u32::from_ne_bytes(*letter)) {
+                    Ok(letter) if letter.is_ascii() => *byte = letter,
+                    _ => return false,
+                }
+            }
+        }
+    }
+    true
+}
+
+/// A number as another type of number, if that has a value for it.
+trait Become<To> {
+    fn to(self) -> Option<To>;
+}
+
+macro_rules! integers_become {
+    ($($from:ty),* => $to:tt) => { $(integers_become!(@each $from => $to);)* };
+    (@each $from:ty => ($($to:ty),*)) => {$(
+        impl Become<$to> for $from {
+            #[allow(clippy::cast_lossless, clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "as NumPy casts")]
+            fn to(self) -> Option<$to> {
+                Some(self as $to)
+            }
+        }
+    )*};
+}
+
+integers_become!(i8, i16, i32, i64, u8, u16, u32, u64 => (i8, i16, i32, i64, u8, u16, u32, u64, f32, f64));
+
+macro_rules! floats_become_integers {
+    ($($to:ty),*) => {$(
+        impl Become<$to> for f64 {
+            #[allow(clippy::cast_lossless, clippy::cast_sign_loss, reason = "the range is checked")]
+            fn to(self) -> Option<$to> {
+                let whole = self.trunc();
+                // Both bounds are powers of two, or zero: exact.
+                let (least, end) = (<$to>::MIN as f64, 2.0 * ((<$to>::MAX / 2 + 1) as f64));
+                (least..end).contains(&whole).then_some(whole as $to)
+            }
+        }
+
+        impl Become<$to> for f32 {
+            fn to(self) -> Option<$to> {
+                f64::from(self).to()
+            }
+        }
+
+        impl Become<$to> for f16 {
+            fn to(self) -> Option<$to> {
+                f64::from(self).to()
+            }
+        }
+
+        impl Become<f16> for $to {
+            #[allow(clippy::cast_lossless, reason = "for all integers alike")]
+            fn to(self) -> Option<f16> {
+                Some(f16::from_f32(self as f32))
+            }
+        }
+
+        impl Become<$to> for Complex<f32> {
+            fn to(self) -> Option<$to> {
+                self.re.to()
+            }
+        }
+
+        impl Become<$to> for Complex<f64> {
+            fn to(self) -> Option<$to> {
+                self.re.to()
+            }
+        }
+    )*};
+}
+
+floats_become_integers!(i8, i16, i32, i64, u8, u16, u32, u64);
+
+macro_rules! floats_become {
+    ($($from:ty => $to:ty: $convert:expr;)*) => {$(
+        impl Become<$to> for $from {
+            fn to(self) -> Option<$to> {
+                let convert: fn($from) -> $to = $convert;
+                Some(convert(self))
+            }
+        }
+    )*};
+}
+
+floats_become! {
+    f16 => f16: |x| x;
+    f16 => f32: f16::to_f32;
+    f16 => f64: f16::to_f64;
+    f32 => f16: f16::from_f32;
+    f32 => f32: |x| x;
+    f32 => f64: f64::from;
+    f64 => f16: f16::from_f64;
+    f64 => f32: |x| x as f32;
+    f64 => f64: |x| x;
+    Complex<f32> => f16: |z| f16::from_f32(z.re);
+    Complex<f32> => f32: |z| z.re;
+    Complex<f32> => f64: |z| z.re.into();
+    Complex<f64> => f16: |z| f16::from_f64(z.re);
+    Complex<f64> => f32: |z| z.re as f32;
+    Complex<f64> => f64: |z| z.re;
+    Complex<f32> => Complex<f32>: |z| z;
+    Complex<f32> => Complex<f64>: |z| Complex::new(z.re.into(), z.im.into());
+    Complex<f64> => Complex<f32>: |z| Complex::new(z.re as f32, z.im as f32);
+    Complex<f64> => Complex<f64>: |z| z;
+}
+
+macro_rules! reals_become_complex {
+    ($($from:ty),*) => {$(
+        impl Become<Complex<f32>> for $from {
+            fn to(self) -> Option<Complex<f32>> {
+                let real: Option<f32> = self.to();
+                real.map(|real| Complex::new(real, 0.0))
+            }
+        }
+
+        impl Become<Complex<f64>> for $from {
+            fn to(self) -> Option<Complex<f64>> {
+                let real: Option<f64> = self.to();
+                real.map(|real| Complex::new(real, 0.0))
+            }
+        }
+    )*};
+}
+
+reals_become_complex!(i8, i16, i32, i64, u8, u16, u32, u64, f16, f32, f64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Element;
+
+    fn cast<A: Element, B: Element>(value: A) -> Result<B> {
+        let conversion = Conversion::new(&A::DTYPE, &B::DTYPE, Casting::Unsafe, "x")?;
+        let mut out = vec![0xee; size_of::<B>()];
+        conversion.apply(A::as_bytes(&[value]), &mut out)?;
+        let mut elements = [B::default()];
+        B::fill_bytes(&mut elements, |bytes| {
+            bytes.copy_from_slice(&out);
+            Ok(())
+        })?;
+        Ok(elements[0])
+    }
+
+    #[test]
+    fn integers_wrap_and_floats_must_fit() {
+        assert_eq!(cast::<i32, u8>(-1).unwrap(), 255);
+        assert_eq!(cast::<u64, i64>(u64::MAX).unwrap(), -1);
+        assert_eq!(cast::<f64, i8>(-128.9).unwrap(), -128);
+        assert_eq!(cast::<f64, u64>(18_446_744_073_709_549_568.0).unwrap(), 18_446_744_073_709_549_568);
+        for value in [128.0, -129.0, f64::NAN, f64::INFINITY] {
+            let error = cast::<f64, i8>(value).unwrap_err();
+            assert!(matches!(&error, Error::ValueNotRepresentable { dtype, .. } if dtype == "int8"), "{error}");
+        }
+        assert!(cast::<f64, i64>(9.223_372_036_854_776e18).is_err());
+        assert!(cast::<f32, u8>(-1.0).is_err());
+        assert_eq!(cast::<f32, u8>(-0.9).unwrap(), 0);
+    }
+
+    #[test]
+    fn bools_and_complex_numbers() {
+        assert!(cast::<f64, bool>(f64::NAN).unwrap());
+        assert!(cast::<Complex<f32>, bool>(Complex::new(0.0, 1.0)).unwrap());
+        assert!(!cast::<f64, bool>(-0.0).unwrap());
+        assert_eq!(cast::<bool, Complex<f64>>(true).unwrap(), Complex::new(1.0, 0.0));
+        assert_eq!(cast::<Complex<f64>, i16>(Complex::new(-7.5, 3.0)).unwrap(), -7);
+        let mut out = [0; 2];
+        Conversion::new(&DType::Bool, &DType::U8, Casting::Safe, "x").unwrap().apply(&[0, 7], &mut out).unwrap();
+        assert_eq!(out, [0, 1]);
+    }
+
+    #[test]
+    fn text_is_padded_and_never_cut() {
+        let recode = |from: &str, to: &str, bytes: &[u8]| -> Result<Vec<u8>> {
+            let conversion = Conversion::new(&from.parse()?, &to.parse()?, Casting::Unsafe, "x")?;
+            let count = bytes.len() / conversion.from().size();
+            let mut out = vec![0xee; count * conversion.to().size()];
+            conversion.apply(bytes, &mut out).map(|()| out)
+        };
+        assert_eq!(recode("S2", "S4", b"abc\0").unwrap(), b"ab\0\0c\0\0\0");
+        assert_eq!(recode("S4", "S2", b"ab\0\0").unwrap(), b"ab");
+        assert!(recode("S4", "S2", b"abc\0").unwrap_err().to_string().contains("abc"));
+        let wide: Vec<u8> = "ab".chars().flat_map(|c| u32::from(c).to_ne_bytes()).collect();
+        assert_eq!(recode("S2", "U2", b"ab").unwrap(), wide);
+        assert_eq!(recode("U2", "S3", &wide).unwrap(), b"ab\0");
+        assert!(recode("S2", "U2", b"\xe4b").is_err());
+        assert!(recode("U1", "S3", &u32::from('ä').to_ne_bytes()).is_err());
+        assert_eq!(recode("S3", "S0", &[]).unwrap(), b"");
+    }
+
+    #[test]
+    fn the_casting_rule_is_asked_first() {
+        for (from, to) in [(DType::F64, DType::I64), (DType::ComplexF32, DType::F32), (DType::I8, DType::Bool)] {
+            let refused = Conversion::new(&from, &to, Casting::SameKind, "x.npy").unwrap_err();
+            assert!(matches!(refused, Error::CastRefused { .. }) && refused.to_string().contains("x.npy"), "{refused}");
+        }
+        assert!(Conversion::new(&DType::F64, &"S3".parse().unwrap(), Casting::Unsafe, "x").is_err());
+        assert!(Conversion::new(&DType::F64, &DType::F64, Casting::No, "x").is_ok());
+    }
+}
