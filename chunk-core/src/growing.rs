@@ -11,14 +11,16 @@ use crate::{ChunkSink, Location, Result};
 pub trait Growing: fmt::Debug + Send + Sync {
     /// Opens a dataset that exists, to add to it along `axis`.
     ///
-    /// The sink's `info` has the shape that was committed, as all readers see it. Writes begin where it ends along
-    /// `axis` and leave no gap. [`ChunkSink::finish`] commits them: they are durable, and readers that open the dataset
-    /// then see them. A sink that is dropped before leaves the dataset as it was. Changes nothing before the first
-    /// write.
+    /// The sink's `info` has the shape that was committed, as all readers see it. Slabs that lie past its end along
+    /// `axis` extend the dataset, in any order; one that reaches into what was committed is
+    /// [`Error::SlabOutOfBounds`](crate::Error::SlabOutOfBounds). [`ChunkSink::finish`] commits: what was written is
+    /// durable, what was left out between holds the fill value, and readers that open the dataset then see both. A sink
+    /// that is dropped before leaves the dataset as it was. Changes nothing before the first write.
     ///
     /// # Errors
     /// A missing or malformed file or dataset; [`Error::AxisOutOfRange`](crate::Error::AxisOutOfRange); an axis that
-    /// cannot grow in this format; [`Error::Locked`](crate::Error::Locked) while another writer has the file.
+    /// cannot grow; [`Error::Locked`](crate::Error::Locked) while another writer has the file, here or at the first
+    /// write.
     fn append(&self, location: &Location, axis: usize) -> Result<Box<dyn ChunkSink>>;
 
     /// What a dead writer or damage left wrong with a file beside its elements, a line each: marks, bytes past the end,

@@ -11,12 +11,16 @@ use crate::source_rules::reads_as;
 use crate::{Description, Rule};
 
 pub use crate::bad_files::{
-    damaged_files_never_panic, errors_name_the_path_and_keep_their_cause, missing_datasets_give_errors,
-    missing_files_give_errors, truncated_files_give_errors,
+    damaged_files_never_panic, damaged_files_take_little_memory, errors_name_the_path_and_keep_their_cause,
+    missing_datasets_give_errors, missing_files_give_errors, truncated_files_give_errors,
+};
+pub use crate::growing::{
+    an_append_has_one_writer, an_append_keeps_what_was_committed, an_unfinished_append_changes_nothing,
+    appends_to_what_is_there, recovery_never_panics, refuses_to_append_where_it_cannot, sound_files_have_no_problems,
 };
 pub use crate::outputs::{
-    a_finished_output_is_whole, an_existing_output_is_refused_and_kept, an_unfinished_output_is_invisible,
-    identity_changes_with_the_content_and_only_then, making_a_sink_creates_nothing,
+    a_finished_output_is_whole, a_partly_written_output_is_complete, an_existing_output_is_refused_and_kept,
+    an_unfinished_output_is_invisible, identity_changes_with_the_content_and_only_then, making_a_sink_creates_nothing,
     overwriting_keeps_the_old_until_finish,
 };
 pub use crate::writing::{

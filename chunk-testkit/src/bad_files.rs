@@ -9,10 +9,15 @@ use chunk_core::{Backend, Buffer, ChunkSource, Error, Location, Result as CoreRe
 
 use crate::description::{Description, Place};
 use crate::failure::{Failure, Outcome, ensure, shown};
+use crate::measured::ensure_measuring;
+use crate::peak_alloc::PeakAlloc;
 use crate::random::Random;
+use crate::source_rules::UNCOUNTED_BYTES;
 
 /// Files up to this size are cut at every length and damaged at every byte; larger ones at so many places.
 const PLACES: usize = 512;
+/// What opening may take for each byte that is stored: an index of chunks, for example.
+const BYTES_PER_STORED: u64 = 1000;
 /// A damaged file may say that it is huge: then only its first and its last element are read.
 const MOST_READ_BYTES: u64 = 4 << 20;
 
@@ -57,6 +62,7 @@ pub fn truncated_files_give_errors(backend: &Description) -> Outcome {
         Seen::Read(bytes) if backend.sees_truncation && bytes != original => Some("other bytes than before".to_owned()),
         seen => seen.fault(),
     })
+    .map_err(|failure| failure.unless(".without_seeing_truncation()"))
 }
 
 /// Changed bytes, noise and zeros in place of a file are errors or other data, never a panic, and never bytes that are
@@ -65,10 +71,37 @@ pub fn damaged_files_never_panic(backend: &Description) -> Outcome {
     each_damage(backend, damages, |_, _, seen| seen.fault())
 }
 
-/// A way to damage a file, for people, and what the file then holds.
-type Damage = (String, Vec<u8>);
+/// However a damaged file lies about its lengths, opening it takes memory in proportion to the file.
+///
+/// Measured by [`PeakAlloc`], so what C libraries allocate is not seen.
+pub fn damaged_files_take_little_memory(backend: &Description) -> Outcome {
+    if !backend.measured || !backend.has_files() {
+        return Ok(());
+    }
+    ensure_measuring(backend.name())?;
+    let place = backend.place();
+    backend.write(&place, &backend.tiny_array())?;
+    for (name, content) in place.contents() {
+        let path = place.path().with_file_name(&name);
+        let most = UNCOUNTED_BYTES + BYTES_PER_STORED * content.len() as u64;
+        for (way, bytes) in some_damages(&content) {
+            replace(&path, &bytes);
+            let open = || catch_unwind(AssertUnwindSafe(|| backend.try_open(&place).map(drop)));
+            let (_, held) = PeakAlloc::measure(open);
+            ensure(held.peak <= most, || {
+                let expected = format!("at most {most} bytes to open a file of {}", content.len());
+                Failure::new(&place.location, expected, held.peak).at(format!("{name}, {way}"))
+            })?;
+        }
+        replace(&path, &content);
+    }
+    Ok(())
+}
 
-fn cuts(content: &[u8]) -> Vec<Damage> {
+/// A way to damage a file, for people, and what the file then holds.
+pub(crate) type Damage = (String, Vec<u8>);
+
+pub(crate) fn cuts(content: &[u8]) -> Vec<Damage> {
     let every = content.len().div_ceil(PLACES).max(1);
     let lengths = (0..content.len()).step_by(every).chain(content.len().saturating_sub(16)..content.len());
     lengths.map(|length| (format!("cut to {length} bytes"), content[..length].to_vec())).collect()
@@ -92,7 +125,7 @@ fn damages(content: &[u8]) -> Vec<Damage> {
 }
 
 /// Enough of them to meet each error once.
-fn some_damages(content: &[u8]) -> Vec<Damage> {
+pub(crate) fn some_damages(content: &[u8]) -> Vec<Damage> {
     damages(content).into_iter().step_by(7).collect()
 }
 
@@ -144,7 +177,7 @@ fn each_damage(
 }
 
 /// Removed first: some file systems take milliseconds to write over a file that is there.
-fn replace(path: &Path, content: &[u8]) {
+pub(crate) fn replace(path: &Path, content: &[u8]) {
     let written = fs::remove_file(path).and_then(|()| fs::write(path, content));
     written.expect("the test's folder can be written to");
 }

@@ -241,6 +241,15 @@ impl Description {
         self.array_of(dtype, &shape, &chunk_shape)
     }
 
+    /// An array long enough along each axis to be appended to several times.
+    pub(crate) fn array_that_grows(&self) -> MemorySource {
+        let (shape, chunk_shape) = match self.rank() {
+            rank @ 0..=2 => small(rank),
+            rank => (vec![9; rank].into(), vec![4; rank].into()),
+        };
+        self.array_of(&self.dtype(), &shape, &chunk_shape)
+    }
+
     /// An array of a few elements, for rules that try each byte of a file.
     pub(crate) fn tiny_array(&self) -> MemorySource {
         let few = |extents: Shape, most: u64| extents.iter().map(|extent| *extent.min(&most)).collect();

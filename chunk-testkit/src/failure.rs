@@ -22,6 +22,7 @@ pub struct Failure {
     place: Option<String>,
     expected: String,
     found: String,
+    hint: Option<&'static str>,
 }
 
 impl Failure {
@@ -34,6 +35,7 @@ impl Failure {
             place: None,
             expected: expected.to_string(),
             found: found.to_string(),
+            hint: None,
         }
     }
 
@@ -51,6 +53,13 @@ impl Failure {
     #[must_use]
     pub fn of_rule(mut self, rule: &'static str) -> Self {
         self.rule = rule;
+        self
+    }
+
+    /// With the word of the [`Description`](crate::Description) that a backend says whose format cannot do this.
+    #[must_use]
+    pub fn unless(mut self, word: &'static str) -> Self {
+        self.hint = Some(word);
         self
     }
 
@@ -72,7 +81,11 @@ impl fmt::Display for Failure {
             writeln!(f, "at        {place}")?;
         }
         writeln!(f, "expected  {}", self.expected)?;
-        write!(f, "found     {}", self.found)
+        write!(f, "found     {}", self.found)?;
+        match self.hint {
+            Some(word) => write!(f, "\nunless    the format cannot: then say `{word}` in its description"),
+            None => Ok(()),
+        }
     }
 }
 

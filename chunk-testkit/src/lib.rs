@@ -10,6 +10,7 @@ mod description;
 mod failure;
 mod faulty;
 mod folder;
+mod growing;
 mod measured;
 mod outputs;
 mod pattern;

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use chunk_core::{ChunkSource, Error, Identity, Run, Worker};
+use chunk_core::{ChunkSource, Error, Identity, MemorySource, Run, Scalar, Slab, Worker, copy_region};
 
 use crate::FaultySource;
 use crate::case::part_of;
@@ -41,6 +41,25 @@ pub fn a_finished_output_is_whole(backend: &Description) -> Outcome {
         place.has_only_the_output()?;
     }
     reads_as(&*backend.open(&place)?, &array)
+}
+
+/// `finish` may come after only a part was written: the output has the shape of the sink's `info` all the same, and the
+/// rest of it holds the fill value, or zero.
+pub fn a_partly_written_output_is_complete(backend: &Description) -> Outcome {
+    let place = backend.place();
+    let array = backend.array(&backend.dtype(), backend.rank());
+    let info = array.info().clone();
+    let sink = backend.create(&place, &info)?;
+    let part = pieces(sink.info()).swap_remove(0);
+    let data = part_of(&array, &part);
+    works(sink.write_from(&part, &data, &Worker::new()), &place.location, "writing a part")?;
+    works(sink.finish(), &place.location, "finishing after a part")?;
+    let source = backend.open(&place)?;
+    let rest = source.info().fill.clone().unwrap_or_else(|| Scalar::zero(info.dtype.clone()));
+    let mut expected = array.bytes().to_vec();
+    rest.fill(&mut expected);
+    copy_region(&part, &data, &part, &mut expected, &Slab::whole(&info.shape), info.dtype.size());
+    reads_as(&*source, &works(MemorySource::from_bytes(info, expected), &place.location, "the expected array")?)
 }
 
 /// Until `finish` nothing is under the output's name, and a sink that is dropped, because its run failed or for any
@@ -142,7 +161,7 @@ fn identity(backend: &Description, place: &Place) -> Result<Identity, Failure> {
     source
         .info()
         .identity
-        .ok_or_else(|| Failure::new(&place.location, "an identity, or `without_identity()` in the description", "none"))
+        .ok_or_else(|| Failure::new(&place.location, "an identity", "none").unless(".without_identity()"))
 }
 
 /// Fails if there is something under the output's name.

@@ -152,6 +152,7 @@ macro_rules! __backend_rules {
             writes_from_many_threads_at_once
             writes_the_same_with_any_worker
             appends_along_growth_axes
+            a_partly_written_output_is_complete
             refuses_slabs_and_buffers_that_do_not_fit
             refuses_an_unknown_filter
             writing_stays_within_its_cost
@@ -167,6 +168,14 @@ macro_rules! __backend_rules {
             truncated_files_give_errors
             damaged_files_never_panic
             errors_name_the_path_and_keep_their_cause
+            damaged_files_take_little_memory
+            appends_to_what_is_there
+            an_unfinished_append_changes_nothing
+            an_append_keeps_what_was_committed
+            refuses_to_append_where_it_cannot
+            an_append_has_one_writer
+            sound_files_have_no_problems
+            recovery_never_panics
         }
     };
 }

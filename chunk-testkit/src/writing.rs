@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use chunk_core::{
-    Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Error, Grid, MemorySource, Run, Scalar, Shape, Slab,
-    Worker,
+    Bytes, ChunkSink, ChunkSource, CreateOptions, DType, DatasetInfo, Error, Grid, MemorySource, Run, Scalar, Shape,
+    Slab, Worker,
 };
 
 use crate::backend_rules::registry;
@@ -25,15 +25,25 @@ const THREADS: [usize; 3] = [1, 2, 5];
 pub fn round_trips_every_dtype_it_claims(backend: &Description) -> Outcome {
     backend.dtypes.iter().try_for_each(|dtype| {
         let array = backend.array(dtype, backend.rank());
-        round_trip(backend, &array).map_err(|failure| failure.at(format!("dtype {dtype}")))
+        round_trip(backend, &array).map_err(|failure| failure.at(format!("dtype {dtype}")).unless(word(dtype)))
     })
+}
+
+/// What a backend says that does not give all of this dtype back.
+fn word(dtype: &DType) -> &'static str {
+    match dtype {
+        DType::F16 | DType::F32 | DType::F64 | DType::ComplexF32 | DType::ComplexF64 => {
+            ".with_dtypes(..)`, or `.with_canonical_nans()"
+        }
+        _ => ".with_dtypes(..)",
+    }
 }
 
 /// Arrays of each number of axes that the backend claims come back, none included: that is one element.
 pub fn round_trips_every_rank_it_claims(backend: &Description) -> Outcome {
     backend.ranks.clone().try_for_each(|rank| {
         let array = backend.array(&backend.dtype(), rank);
-        round_trip(backend, &array).map_err(|failure| failure.at(format!("{rank} axes")))
+        round_trip(backend, &array).map_err(|failure| failure.at(format!("{rank} axes")).unless(".with_ranks(..)"))
     })
 }
 
@@ -155,7 +165,8 @@ pub fn appends_along_growth_axes(backend: &Description) -> Outcome {
             works(written, &place.location, "appending").map_err(|failure| failure.at(format!("slab {slab}")))?;
         }
         works(sink.finish(), &place.location, "finishing")?;
-        reads_as(&*backend.open(&place)?, &array).map_err(|failure| failure.at(format!("grown along axis {axis}")))?;
+        reads_as(&*backend.open(&place)?, &array)
+            .map_err(|failure| failure.at(format!("grown along axis {axis}")).unless(".with_growth_axes(..)"))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::small_backend::{Fault, SmallBackend};
 use Fault::*;
 
 /// Each fault and the rule that it breaks.
-const FAULTS: [(Fault, &str); 33] = [
+const FAULTS: [(Fault, &str); 42] = [
     (ShoutsItsName, "its_name_and_extensions_are_well_formed"),
     (RecognisesEverything, "its_name_and_extensions_are_well_formed"),
     (HasAnotherExtension, "is_found_by_the_registry"),
@@ -40,6 +40,15 @@ const FAULTS: [(Fault, &str); 33] = [
     (LeavesTheEndUnwritten, "damaged_files_never_panic"),
     (NamesNoPath, "errors_name_the_path_and_keep_their_cause"),
     (RepeatsTheCause, "errors_name_the_path_and_keep_their_cause"),
+    (CutsWhatIsUnwritten, "a_partly_written_output_is_complete"),
+    (TrustsGarbage, "damaged_files_take_little_memory"),
+    (WantsSlabsInOrder, "appends_to_what_is_there"),
+    (LosesTheOldWhenDropped, "an_unfinished_append_changes_nothing"),
+    (OverwritesWhatIsCommitted, "an_append_keeps_what_was_committed"),
+    (AppendsToNothing, "refuses_to_append_where_it_cannot"),
+    (LetsTwoAppend, "an_append_has_one_writer"),
+    (MendsSoundFiles, "sound_files_have_no_problems"),
+    (PanicsOverDamage, "recovery_never_panics"),
 ];
 
 #[test]

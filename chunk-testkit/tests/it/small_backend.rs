@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{process, thread};
@@ -53,6 +53,15 @@ pub(crate) enum Fault {
     PanicsOnAnUnknownDType,
     NamesNoPath,
     RepeatsTheCause,
+    CutsWhatIsUnwritten,
+    TrustsGarbage,
+    WantsSlabsInOrder,
+    LosesTheOldWhenDropped,
+    OverwritesWhatIsCommitted,
+    AppendsToNothing,
+    LetsTwoAppend,
+    MendsSoundFiles,
+    PanicsOverDamage,
 }
 
 use Fault::*;
@@ -91,6 +100,9 @@ impl SmallBackend {
     }
 
     fn parse(self, path: &Path, bytes: &[u8]) -> Result<MemorySource> {
+        if self.is(TrustsGarbage) && !bytes.starts_with(b"small ") {
+            std::hint::black_box(vec![1_u8; 16 * LARGE]);
+        }
         let corrupt = |what: &str| Error::Corrupt { path: path.into(), dataset: String::new(), what: what.to_owned() };
         let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(|| corrupt("it has no header"))?;
         let header = std::str::from_utf8(&bytes[..end]).map_err(|_| corrupt("its header is no text"))?;
@@ -186,7 +198,16 @@ impl Backend for SmallBackend {
         let memory = MemorySink::new(filled)?;
         let output = memory.output();
         let file = Mutex::new(None);
-        let sink = SmallSink { backend: *self, info: asked, memory, output, path, file, writing: AtomicUsize::new(0) };
+        let sink = SmallSink {
+            backend: *self,
+            info: asked,
+            memory,
+            output,
+            path,
+            file,
+            appending: None,
+            state: State::default(),
+        };
         if self.is(CreatesAtOnce) {
             sink.begin()?;
         }
@@ -194,7 +215,46 @@ impl Backend for SmallBackend {
     }
 
     fn growing(&self) -> Option<&dyn Growing> {
-        None
+        // Otherwise what breaks a rule of creating breaks the like rule of appending, too.
+        let grows = self.is(Nothing) || self.fault as u8 >= WantsSlabsInOrder as u8;
+        grows.then_some(self)
+    }
+}
+
+impl Growing for SmallBackend {
+    fn append(&self, location: &Location, axis: usize) -> Result<Box<dyn ChunkSink>> {
+        let path = location.path().to_owned();
+        if self.is(AppendsToNothing) && !path.exists() {
+            return self.create(location, DatasetInfo::new([0, 0], DType::I32), &CreateOptions::default());
+        }
+        self.open(location)?;
+        let source = self.read(&path)?;
+        let mut info = source.info().clone();
+        info.check_axis(axis)?;
+        info.identity = None;
+        let most = (0..info.shape.len()).map(|other| (other != axis).then(|| info.shape[other]));
+        info = info.clone().with_max_shape(most.collect::<Vec<_>>());
+        let memory = MemorySink::new(info.clone())?;
+        memory.write_from(&Slab::whole(&info.shape), source.bytes(), &Worker::new())?;
+        let (output, file) = (memory.output(), Mutex::new(None));
+        let appending = Some(Appending { axis, lock: Mutex::new(None), spoils: Mutex::new(None) });
+        Ok(Box::new(SmallSink { backend: *self, info, memory, output, path, file, appending, state: State::default() }))
+    }
+
+    fn problems(&self, path: &Path) -> Result<Vec<String>> {
+        let read = self.read(path);
+        if self.is(PanicsOverDamage) {
+            read.as_ref().expect("a sound file");
+        }
+        read.map(|_| Vec::new())
+    }
+
+    fn recover(&self, path: &Path) -> Result<Vec<String>> {
+        self.read(path)?;
+        if self.is(MendsSoundFiles) {
+            return Ok(vec!["mended".to_owned()]);
+        }
+        Ok(Vec::new())
     }
 }
 
@@ -241,7 +301,41 @@ struct SmallSink {
     output: MemoryOutput,
     path: PathBuf,
     file: Mutex<Option<Temporary>>,
+    appending: Option<Appending>,
+    state: State,
+}
+
+/// What makes a sink one that appends: the axis, and the file while it is locked.
+#[derive(Debug)]
+struct Appending {
+    axis: usize,
+    lock: Mutex<Option<File>>,
+    spoils: Mutex<Option<Spoils>>,
+}
+
+/// Empties a file when it is dropped.
+#[derive(Debug)]
+struct Spoils(PathBuf);
+
+impl Drop for Spoils {
+    fn drop(&mut self) {
+        fs::write(&self.0, "small int32 0 0 / 1 1\n").unwrap();
+    }
+}
+
+/// What faults go by.
+#[derive(Debug, Default)]
+struct State {
     writing: AtomicUsize,
+    written: AtomicUsize,
+    appended: AtomicU64,
+}
+
+impl State {
+    /// How much was appended before `slab`, which is now, too.
+    fn appended(&self, slab: &Slab, axis: usize) -> u64 {
+        self.appended.fetch_add(slab.count()[axis], Ordering::SeqCst)
+    }
 }
 
 /// A file that goes when it is dropped.
@@ -269,6 +363,11 @@ impl SmallSink {
         if file.is_some() {
             return Ok(());
         }
+        if let Some(appending) = self.appending.as_ref().filter(|_| !self.is(LetsTwoAppend)) {
+            let file = File::open(&self.path).map_err(|cause| Error::io(&self.path, "open", cause))?;
+            file.try_lock().map_err(|_| Error::Locked { path: self.path.clone() })?;
+            *appending.lock.lock().unwrap() = Some(file);
+        }
         if self.is(RemovesTheOldFirst) {
             let _ = fs::remove_file(&self.path);
         }
@@ -294,9 +393,9 @@ impl SmallSink {
                 }
             }
             RacesWithItself => {
-                let others = self.writing.fetch_add(1, Ordering::SeqCst);
+                let others = self.state.writing.fetch_add(1, Ordering::SeqCst);
                 thread::sleep(Duration::from_millis(1));
-                self.writing.fetch_sub(1, Ordering::SeqCst);
+                self.state.writing.fetch_sub(1, Ordering::SeqCst);
                 if others > 0 {
                     data[0] ^= 1;
                 }
@@ -325,6 +424,13 @@ impl ChunkSink for SmallSink {
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
+        if let Some(Appending { axis, .. }) = self.appending
+            && slab.start().get(axis).is_some_and(|start| *start < self.info.shape[axis])
+            && !self.is(OverwritesWhatIsCommitted)
+        {
+            let dataset = self.info.name.clone();
+            return Err(Error::SlabOutOfBounds { slab: slab.clone(), shape: self.info.shape.clone(), dataset });
+        }
         if self.is(TakesSlabsOutside) && self.info.max_shape.is_none() && !slab.is_within(&self.info.shape) {
             return Ok(());
         }
@@ -338,20 +444,38 @@ impl ChunkSink for SmallSink {
         self.begin()?;
         let mut data = data.to_vec();
         self.spoil(slab, &mut data, worker)?;
+        self.state.written.fetch_add(data.len(), Ordering::SeqCst);
+        if let Some(appending) = &self.appending {
+            let early = slab.start()[appending.axis]
+                > self.info.shape[appending.axis] + self.state.appended(slab, appending.axis);
+            if early && self.is(WantsSlabsInOrder) {
+                data.fill(0);
+            }
+            if self.is(LosesTheOldWhenDropped) {
+                *appending.spoils.lock().unwrap() = Some(Spoils(self.path.clone()));
+            }
+        }
         self.memory.write_from(slab, &data, worker)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
         self.begin()?;
-        let SmallSink { backend, memory, output, path, file, .. } = *self;
+        let SmallSink { backend, info, memory, output, path, file, appending, state } = *self;
         Box::new(memory).finish()?;
-        let (source, mut file) = (output.source().unwrap(), file.into_inner().unwrap().unwrap());
+        let (mut source, mut file) = (output.source().unwrap(), file.into_inner().unwrap().unwrap());
+        let written = state.written.into_inner() as u64;
+        if backend.is(CutsWhatIsUnwritten) && info.fill.is_none() && (1..info.bytes()).contains(&written) {
+            source = MemorySource::new::<i32>([0, 0], &[])?;
+        }
         let io = |cause| Error::io(&path, "finish", cause);
         let mut written = File::create(&file.path).map_err(io)?;
         written.write_all(header(source.info()).as_bytes()).map_err(io)?;
         written.write_all(source.bytes()).map_err(io)?;
         written.sync_all().map_err(io)?;
         fs::rename(&file.path, &path).map_err(io)?;
+        if let Some(spoils) = appending.and_then(|appending| appending.spoils.into_inner().unwrap()) {
+            std::mem::forget(spoils);
+        }
         file.stays = true;
         if backend.is(LeavesALockFile) {
             fs::write(path.with_file_name("lock"), "").map_err(io)?;
