@@ -79,6 +79,14 @@ impl DataFile {
         self.file.metadata().map(|metadata| metadata.len()).map_err(|cause| Error::io(&self.path, "read", cause))
     }
 
+    /// Makes the file so long: cut off, or with zeros at its end.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn set_length(&self, length: u64) -> Result<()> {
+        self.file.set_len(length).map_err(|cause| Error::io(&self.path, "resize", cause))
+    }
+
     /// Fills `out` from `offset` on.
     ///
     /// # Errors

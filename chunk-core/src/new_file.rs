@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
-use crate::{Error, Result};
+use crate::{DataFile, Error, Result};
 
 /// An output that appears under its name only when it is complete: for sinks.
 ///
@@ -14,7 +14,9 @@ use crate::{Error, Result};
 /// dropped before, it is gone.
 #[derive(Debug)]
 pub struct NewFile {
-    made: NamedTempFile,
+    // Closed before it is removed: Windows wants it so.
+    file: DataFile,
+    temporary: TempPath,
     path: PathBuf,
 }
 
@@ -50,22 +52,21 @@ impl NewFile {
         builder.prefix(&prefix).suffix(".partial");
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        match builder.tempfile_in(folder_of(&path)) {
-            Ok(made) => Ok(NewFile { made, path }),
-            Err(cause) => Err(Error::io(path, "create", cause)),
-        }
+        let made = builder.tempfile_in(folder_of(&path)).map_err(|cause| Error::io(&path, "create", cause))?;
+        let (file, temporary) = made.into_parts();
+        Ok(NewFile { file: DataFile::new(file, &path), temporary, path })
     }
 
-    /// The file, to read and write.
+    /// The file, to read and write; its errors name the path that it will have.
     #[must_use]
-    pub fn file(&self) -> &File {
-        self.made.as_file()
+    pub fn file(&self) -> &DataFile {
+        &self.file
     }
 
     /// Where it is while it has its temporary name.
     #[must_use]
     pub fn temporary_path(&self) -> &Path {
-        self.made.path()
+        &self.temporary
     }
 
     /// Syncs the file, gives it its name, and syncs the directory.
@@ -73,10 +74,10 @@ impl NewFile {
     /// # Errors
     /// [`Error::AlreadyExists`] if meanwhile something has the name, unless it may be overwritten; [`Error::Io`].
     pub fn publish(self, overwrite: bool) -> Result<()> {
-        let NewFile { made, path } = self;
+        let NewFile { file, temporary, path } = self;
         let fail = |cause| Error::io(&path, "finish", cause);
-        made.as_file().sync_all().map_err(fail)?;
-        let temporary: TempPath = made.into_temp_path();
+        file.file().sync_all().map_err(fail)?;
+        drop(file);
         let named = if overwrite { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
         named.map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => already_exists(&path),
@@ -101,8 +102,6 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]
@@ -113,7 +112,7 @@ mod tests {
         drop(NewFile::beside(&path).unwrap());
         assert_eq!(names(), 0);
         let new = NewFile::beside(&path).unwrap();
-        new.file().write_all(b"1").unwrap();
+        new.file().write_at(b"1", 0).unwrap();
         assert!(!path.exists() && new.temporary_path().exists());
         new.publish(false).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"1");

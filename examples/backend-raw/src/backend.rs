@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetEntry, DatasetInfo, Entry, EntryKind, Error, Growing, Location,
-    Result,
+    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetEntry, DatasetInfo, Entry, EntryKind, Error, Growing,
+    Location, Result,
 };
 
 use crate::sink::RawSink;

@@ -1,13 +1,10 @@
 //! Writing.
 
-use std::fs::{self, File, Permissions};
-use std::io;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use chunk_core::{ChunkSink, Cost, DType, DatasetInfo, Error, Result, Slab, Spans, Worker};
-use tempfile::NamedTempFile;
+use chunk_core::{ChunkSink, Cost, DType, DatasetInfo, Error, NewFile, Result, Slab, Spans, Worker};
 
 use crate::source::Sidecar;
 
@@ -15,46 +12,29 @@ use crate::source::Sidecar;
 pub(crate) struct RawSink {
     info: DatasetInfo,
     path: PathBuf,
-    /// The elements under a temporary name, from the first write on. Dropping it removes the file.
-    data: OnceLock<NamedTempFile>,
+    overwrite: bool,
+    /// The elements under a temporary name, from the first write on.
+    data: OnceLock<NewFile>,
 }
 
 impl RawSink {
     pub(crate) fn new(path: &Path, info: DatasetInfo, overwrite: bool) -> Result<Self> {
-        let path = path.to_owned();
-        if path.exists() && !overwrite {
-            return Err(Error::AlreadyExists { path, hint: "" });
-        }
+        NewFile::check(path, overwrite)?;
         // What its own name does not say, such as the fields of a structure, the sidecar cannot hold.
         let dtype: DType = info.dtype.to_string().parse()?;
         // This format has no chunks, no fill value and no room to grow: they are not in the sink's `info`.
         let info = DatasetInfo::new(info.shape, dtype).with_name(path.display().to_string());
-        Ok(RawSink { info, path, data: OnceLock::new() })
+        Ok(RawSink { info, path: path.to_owned(), overwrite, data: OnceLock::new() })
     }
 
     /// The temporary file, made by the first call.
-    fn data(&self) -> io::Result<&NamedTempFile> {
+    fn data(&self) -> Result<&NewFile> {
         if self.data.get().is_none() {
-            let made = temporary_beside(&self.path)?;
-            made.as_file().set_len(self.info.bytes())?;
-            let _ = self.data.set(made); // unless another thread was quicker
+            let new = NewFile::beside(&self.path)?;
+            new.file().set_length(self.info.bytes())?;
+            let _ = self.data.set(new); // unless another thread was quicker
         }
         Ok(self.data.wait())
-    }
-
-    /// Syncs both files and gives them their names, the sidecar last: without it there is nothing to misread.
-    fn publish(mut self) -> io::Result<()> {
-        self.data()?.as_file().sync_all()?;
-        let Some(data) = self.data.take() else { unreachable!("it was made above") };
-        let (dtype, shape) = (self.info.dtype.to_string(), self.info.shape.to_vec());
-        let sidecar = temporary_beside(&self.path)?;
-        serde_json::to_writer(&sidecar, &Sidecar { dtype, shape })?;
-        sidecar.as_file().sync_all()?;
-        let sidecar_path = self.path.with_added_extension("json");
-        let _ = fs::remove_file(&sidecar_path); // of the output that is replaced
-        data.persist(&self.path)?;
-        sidecar.persist(sidecar_path)?;
-        File::open(folder_of(&self.path))?.sync_all()
     }
 }
 
@@ -73,26 +53,24 @@ impl ChunkSink for RawSink {
 
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
         slab.check(&self.info, data.len())?;
-        let file = self.data().map_err(|cause| Error::io(&self.path, "create", cause))?.as_file();
+        let file = self.data()?.file();
         for span in Spans::new(slab, slab, &Slab::whole(&self.info.shape), self.info.dtype.size()) {
             worker.check()?;
-            let bytes = &data[span.from..span.from + span.length];
-            file.write_all_at(bytes, span.to as u64).map_err(|cause| Error::io(&self.path, "write", cause))?;
+            file.write_at(&data[span.from..span.from + span.length], span.to as u64)?;
         }
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<()> {
-        let path = self.path.clone();
-        self.publish().map_err(|cause| Error::io(path, "finish", cause))
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.data()?;
+        let Some(data) = self.data.take() else { unreachable!("it was made above") };
+        let (dtype, shape) = (self.info.dtype.to_string(), self.info.shape.to_vec());
+        let sidecar_path = self.path.with_added_extension("json");
+        let sidecar = NewFile::beside(&sidecar_path)?;
+        serde_json::to_writer(sidecar.file().file(), &Sidecar { dtype, shape })
+            .map_err(|cause| Error::io(&sidecar_path, "write", cause.into()))?;
+        let _ = fs::remove_file(&sidecar_path); // of the output that is replaced
+        data.publish(self.overwrite)?;
+        sidecar.publish(self.overwrite)
     }
-}
-
-/// A file in the folder of `path`, so that it can be renamed to it.
-fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder_of(path))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

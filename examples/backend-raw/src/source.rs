@@ -1,10 +1,9 @@
 //! Reading.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
-use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Error, Identity, Result, Slab, Spans, Worker};
+use chunk_core::{ChunkSource, Cost, DType, DataFile, DatasetInfo, Error, Identity, Result, Slab, Spans, Worker};
 use serde::{Deserialize, Serialize};
 
 /// What `x.raw.json` says of `x.raw`.
@@ -17,14 +16,13 @@ pub(crate) struct Sidecar {
 #[derive(Debug)]
 pub(crate) struct RawSource {
     info: DatasetInfo,
-    path: PathBuf,
-    file: File,
+    file: DataFile,
 }
 
 impl RawSource {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|cause| Error::io(path, "open", cause))?;
-        let length = file.metadata().map_err(|cause| Error::io(path, "open", cause))?.len();
+        let file = DataFile::open(path)?;
+        let length = file.length()?;
         let json = path.with_added_extension("json");
         let text = fs::read(&json).map_err(|cause| Error::io(&json, "open", cause))?;
         let sidecar: Sidecar =
@@ -36,7 +34,7 @@ impl RawSource {
             return Err(corrupt(format!("it has {length} bytes, not the {} that its sidecar says", info.bytes())));
         }
         let identity = Identity::builder("raw").file(path)?.file(&json)?.finish();
-        Ok(RawSource { info: info.with_identity(identity), path: path.to_owned(), file })
+        Ok(RawSource { info: info.with_identity(identity), file })
     }
 }
 
@@ -50,17 +48,14 @@ impl ChunkSource for RawSource {
     }
 
     fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, slab.bytes(self.info.dtype.size()))
+        let bytes = slab.bytes(self.info.dtype.size());
+        Cost::new(DataFile::spans_scratch(self.info.bytes()), bytes)
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
         slab.check(&self.info, out.len())?;
         let whole = Slab::whole(&self.info.shape);
-        for span in Spans::new(slab, &whole, slab, self.info.dtype.size()) {
-            worker.check()?;
-            let bytes = &mut out[span.to..span.to + span.length];
-            self.file.read_exact_at(bytes, span.from as u64).map_err(|cause| Error::io(&self.path, "read", cause))?;
-        }
-        Ok(())
+        let spans = Spans::new(slab, &whole, slab, self.info.dtype.size());
+        self.file.read_spans((0, self.info.bytes()), spans, out, worker)
     }
 }

@@ -21,11 +21,11 @@ fn every_block_of_the_guide_is_code_of_this_crate() {
 }
 
 #[test]
-fn the_backend_has_under_170_lines_of_code() {
+fn the_backend_has_under_150_lines_of_code() {
     let sources = ["lib", "backend", "source", "sink"];
     let read = |name| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/{name}.rs"))).unwrap();
     let lines: usize = sources.map(|name| lines_of_code(&read(name))).into_iter().sum();
-    assert!(lines < 170, "{lines}");
+    assert!(lines < 150, "{lines}");
 }
 
 /// Lines but for imports, comments and blank ones.
