@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod casting;
+mod conformance;
 mod corpora;
 mod fft_of_foreign_files;
 mod files;

@@ -76,25 +76,16 @@ impl ChunkSource for Noise {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use chunk_core::ChunkSourceExt;
+    use chunk_core::{ChunkSourceExt, Element};
+    use chunk_testkit::SourceCase;
 
-    #[test]
-    fn any_slab_holds_the_same_values() {
+    use super::*;
+
+    chunk_testkit::source_conformance!(noise, || {
         let noise = Noise::new(20, 30, 4, 1);
-        let all = noise.read_all::<Complex<f64>>().unwrap();
-        let slab = Slab::new([3, 7], [5, 11]);
-        let mut part = vec![0; slab.bytes(ELEMENT) as usize + 8];
-        // Aligned as a run's buffers are.
-        let skip = part.as_ptr().align_offset(8);
-        let part = &mut part[skip..skip + slab.bytes(ELEMENT) as usize];
-        noise.read_into(&slab, part, &Worker::with_threads(3)).unwrap();
-        let part = <Complex<f64> as chunk_core::Element>::from_bytes(part).unwrap();
-        for (row, line) in part.chunks(11).enumerate() {
-            assert_eq!(line, &all[(row + 3) * 30 + 7..][..11]);
-        }
-        assert_eq!(all[2 * 30 + 5], noise.value(2, 5));
-    }
+        let all: Vec<_> = (0..20 * 30).map(|i| noise.value(i / 30, i % 30)).collect();
+        SourceCase::new(noise, Complex::as_bytes(&all)).without_measuring()
+    });
 
     #[test]
     fn is_quantised_and_of_mean_zero_and_variance_one() {
