@@ -7,7 +7,6 @@ mod noise;
 mod verify;
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +21,7 @@ use crate::Context;
 use crate::failure::{Failure, Outcome};
 use crate::fft;
 use crate::options::{OVERWRITE_HINT, RunOptions};
-use crate::output::{one_line, print, print_now, rate_text};
+use crate::output::{Out, one_line, print, print_now, rate_text};
 use noise::Noise;
 
 /// Makes a Blosc-compressed HDF5 dataset, transforms it along both axes, verifies the result and says how fast
@@ -34,6 +33,9 @@ pub(crate) struct DemoArgs {
     /// Size of the dataset, at least 1M
     #[arg(long, value_name = "SIZE", default_value = "1G", allow_hyphen_values = true, value_parser = size)]
     size: Bytes,
+    /// Replaces files that exist, once the new ones are complete
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     run: RunOptions,
 }
@@ -58,7 +60,7 @@ fn size(text: &str) -> Result<Bytes> {
 }
 
 impl DemoArgs {
-    pub(crate) fn run(&self, context: &Context, out: &mut dyn Write) -> Outcome {
+    pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         // The default depends on what is free: asked once.
         let budget = self.run.budget();
         let run = self.run.to_run(context).budget(budget);
@@ -104,7 +106,7 @@ impl Demo<'_> {
     }
 
     fn options(&self) -> CreateOptions {
-        CreateOptions::default().with_overwrite(self.args.run.overwrite).with_filter(FILTER)
+        CreateOptions::default().with_overwrite(self.args.overwrite).with_filter(FILTER)
     }
 
     /// That no file is in the way, before anything is begun.
@@ -112,7 +114,7 @@ impl Demo<'_> {
         let names = [INPUT].into_iter().chain(OUTPUTS.map(|(_, name)| name));
         let mut taken = names.map(|name| self.folder.join(name)).filter(|path| path.symlink_metadata().is_ok());
         match taken.next() {
-            Some(path) if !self.args.run.overwrite => Err(Error::AlreadyExists { path, hint: OVERWRITE_HINT }),
+            Some(path) if !self.args.overwrite => Err(Error::AlreadyExists { path, hint: OVERWRITE_HINT }),
             _ => Ok(()),
         }
     }
@@ -141,7 +143,7 @@ impl Demo<'_> {
         Ok(plans)
     }
 
-    fn work(&self, made: &mut Made, out: &mut dyn Write) -> std::result::Result<verify::Finding, Failure> {
+    fn work(&self, made: &mut Made, out: &mut Out) -> std::result::Result<verify::Finding, Failure> {
         let noise = self.noise();
         let bytes = noise.info().bytes();
         let info = noise.info();

@@ -1,20 +1,17 @@
 //! `chunk fft`: the Fourier transform of a dataset along any axis, file to file.
 
-use std::io::Write;
 use std::sync::Arc;
-use std::time::Instant;
 
-use chunk_core::{Bytes, ChunkSource, CreateOptions, DatasetInfo, Error, Location, Registry, Result, Run, Shape};
+use chunk_core::{ChunkSource, CreateOptions, DatasetInfo, Error, Location, Registry, Result, Run};
 use chunk_ops::{Fft, Staged};
 use clap::Args;
-use serde::Serialize;
 
 use crate::Context;
-use crate::failure::{Outcome, say};
-use crate::names::{folder, only_dataset, same_file};
-use crate::options::{OVERWRITE_HINT, RunOptions, chunk_shape, location};
-use crate::output::{print, print_json, rate, rate_text};
-use crate::progress::ProgressWhen;
+use crate::failure::Outcome;
+use crate::job::{Job, check_apart, output_location, with_overwrite_hint};
+use crate::names::folder;
+use crate::options::{OutputOptions, RunOptions, location};
+use crate::output::Out;
 
 /// Transforms a dataset along any axis, the chunked one included
 ///
@@ -40,82 +37,36 @@ pub(crate) struct FftArgs {
     /// Length of the axis after --inverse --real [default: 2 (m - 1) for m frequencies]
     #[arg(long, value_name = "N", requires = "inverse", requires = "real")]
     length: Option<u64>,
-    /// Chunk shape of the output, made smaller if the budget asks for it [default: the input's]
-    #[arg(long, value_name = "SHAPE", value_parser = chunk_shape)]
-    chunks: Option<Shape>,
-    /// Filter of the output, as blosc:lz4:5, gzip:4 or none [default: the format's]
-    #[arg(long, value_name = "FILTER")]
-    filter: Option<String>,
     /// Prints one JSON object: bytes, seconds, rate, plan
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    output_options: OutputOptions,
+    #[command(flatten)]
     run: RunOptions,
 }
 
-#[derive(Serialize)]
-struct FftRecord<'a> {
-    input: String,
-    output: String,
-    #[serde(flatten)]
-    work: Option<WorkRecord>,
-    plan: &'a str,
-}
-
-#[derive(Serialize)]
-struct WorkRecord {
-    bytes: u64,
-    seconds: f64,
-    bytes_per_second: f64,
-}
-
 impl FftArgs {
-    pub(crate) fn run(&self, context: &Context, out: &mut dyn Write) -> Outcome {
+    pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         let source = context.registry.open(&self.input)?;
         let axis = axis_of(self.axis, source.info())?;
         check_apart(&self.input, &self.output)?;
-        let output = self.output_location(&context.registry);
-        let run = self.run.to_run(context);
-        let (staged, bytes) = self.plan(context, source, axis, &output, &run)?;
-        let plan = staged.describe();
-        if self.run.dry_run {
-            return self.print(out, &output, None, &plan);
-        }
-        let begun = Instant::now();
-        let watched = self.run.watch(&run, format!("fft {}", self.input));
-        staged.execute(watched.run())?;
-        drop(watched);
-        let seconds = begun.elapsed().as_secs_f64();
-        if self.run.progress != ProgressWhen::Never {
-            let speed = rate_text(bytes, seconds);
-            say(&format!("{} -> {output}: {} in {seconds:.2} s, {speed}", self.input, Bytes(bytes)));
-        }
-        if self.json {
-            let work = WorkRecord { bytes, seconds, bytes_per_second: rate(bytes, seconds) };
-            return self.print(out, &output, Some(work), &plan);
-        }
-        Ok(())
-    }
-
-    fn plan(
-        &self,
-        context: &Context,
-        source: Arc<dyn ChunkSource>,
-        axis: usize,
-        output: &Location,
-        run: &Run,
-    ) -> Result<(Staged, u64)> {
+        let output = output_location(&context.registry, &self.input, &self.output);
         let input = source.info().clone();
         let node = self.node(source, axis)?;
-        let mut info = output_info(&input, node.info(), axis);
-        info.chunk_shape = self.chunks.clone().or(info.chunk_shape);
-        info.check()?;
-        let mut options = CreateOptions::default().with_overwrite(self.run.overwrite);
-        if let Some(filter) = &self.filter {
-            options = options.with_filter(filter);
-        }
-        let bytes = info.bytes();
-        Ok((plan(&context.registry, node, run, output, &info, &options)?, bytes))
+        let info = self.output_options.wished(output_info(&input, node.info(), axis))?;
+        let options = self.output_options.create_options();
+        let run = self.run.to_run(context);
+        let staged = plan(&context.registry, node, &run, &output, &info, &options)?;
+        let job = Job {
+            what: format!("fft {}", self.input),
+            input: self.input.to_string(),
+            output: &output,
+            bytes: info.bytes(),
+            plan: staged.describe(),
+            json: self.json,
+        };
+        job.execute(&run, &self.run, out, |run| staged.execute(run))
     }
 
     fn node(&self, source: Arc<dyn ChunkSource>, axis: usize) -> Result<Fft> {
@@ -130,22 +81,6 @@ impl FftArgs {
             }
         }
     }
-
-    fn output_location(&self, registry: &Registry) -> Location {
-        if self.output.dataset().is_some() {
-            return self.output.clone();
-        }
-        let name = self.input.dataset().map(str::to_owned).or_else(|| only_dataset(registry, &self.input));
-        self.output.clone().with_dataset(name.unwrap_or_else(|| "/data".to_owned()))
-    }
-
-    fn print(&self, out: &mut dyn Write, output: &Location, work: Option<WorkRecord>, plan: &str) -> Outcome {
-        if self.json {
-            let record = FftRecord { input: self.input.to_string(), output: output.to_string(), work, plan };
-            return print_json(out, &record);
-        }
-        print(out, plan)
-    }
 }
 
 /// Plans to write `node` to `output`: refuses what cannot be done before anything is created.
@@ -158,10 +93,8 @@ pub(crate) fn plan(
     options: &CreateOptions,
 ) -> Result<Staged> {
     let build = |info: DatasetInfo| registry.create(output, info, options);
-    Staged::plan(Arc::new(node), run, folder(output.path()), info, &build).map_err(|error| match error {
-        Error::AlreadyExists { path, .. } if !options.overwrite => Error::AlreadyExists { path, hint: OVERWRITE_HINT },
-        error => error,
-    })
+    Staged::plan(Arc::new(node), run, folder(output.path()), info, &build)
+        .map_err(|error| if options.overwrite { error } else { with_overwrite_hint(error) })
 }
 
 /// What the transform of `input` along `axis` is as a dataset: with the input's chunks and growth where they fit.
@@ -192,14 +125,6 @@ fn axis_of(axis: i64, info: &DatasetInfo) -> Result<usize> {
             Err(Error::InvalidArgument(format!("axis {axis} is out of range for {}, which has {ndim} axes", info.name)))
         }
     }
-}
-
-/// That the output does not take the place of the file that is read.
-fn check_apart(input: &Location, output: &Location) -> Result<()> {
-    if input.scheme() == output.scheme() && input.path() == output.path() || same_file(input.path(), output.path()) {
-        return Err(Error::OutputIsInput { path: output.path().to_owned() });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

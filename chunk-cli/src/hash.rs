@@ -4,7 +4,6 @@
 //! by field without padding.
 
 use std::fmt::Write as _;
-use std::io::Write;
 use std::ops::Range;
 
 use chunk_core::{ChunkSource, DType, EntryKind, Error, Location, Result, Run};
@@ -16,7 +15,7 @@ use crate::Context;
 use crate::failure::{Failure, Outcome, say};
 use crate::names::{expand, location_of, relative};
 use crate::options::{RunOptions, location};
-use crate::output::{one_line, print_json, print_now};
+use crate::output::{Out, one_line, print_json, print_now};
 
 /// Prints the SHA-256 of each dataset's C-order little-endian bytes
 #[derive(Debug, Args)]
@@ -54,7 +53,7 @@ struct ErrorRecord<'a> {
 }
 
 impl HashArgs {
-    pub(crate) fn run(&self, context: &Context, out: &mut dyn Write) -> Outcome {
+    pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         let run = self.run.to_run(context);
         let mut tally = Tally::default();
         for pattern in &self.datasets {
@@ -80,14 +79,7 @@ impl HashArgs {
         self.recursive || self.json
     }
 
-    fn hash_file(
-        &self,
-        context: &Context,
-        run: &Run,
-        file: &Location,
-        tally: &mut Tally,
-        out: &mut dyn Write,
-    ) -> Outcome {
+    fn hash_file(&self, context: &Context, run: &Run, file: &Location, tally: &mut Tally, out: &mut Out) -> Outcome {
         if !self.recursive {
             return self.hash_dataset(context, run, file, tally, out);
         }
@@ -115,7 +107,7 @@ impl HashArgs {
         run: &Run,
         location: &Location,
         tally: &mut Tally,
-        out: &mut dyn Write,
+        out: &mut Out,
     ) -> Outcome {
         let name = location.to_string();
         let result = context.registry.open(location).and_then(|source| {
@@ -139,7 +131,7 @@ impl HashArgs {
     }
 
     /// Says that a dataset cannot be hashed, and goes on, unless the run was cancelled.
-    fn tell(&self, location: &Location, error: Error, tally: &mut Tally, out: &mut dyn Write) -> Outcome {
+    fn tell(&self, location: &Location, error: Error, tally: &mut Tally, out: &mut Out) -> Outcome {
         if matches!(error, Error::Cancelled) {
             return Err(error.into());
         }

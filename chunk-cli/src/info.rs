@@ -1,7 +1,6 @@
 //! `chunk info`: everything about one dataset.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use chunk_core::{Bytes, DatasetEntry, DatasetInfo, Entry, EntryKind, Location};
 use clap::Args;
@@ -11,7 +10,7 @@ use crate::Context;
 use crate::failure::Outcome;
 use crate::names::plain;
 use crate::options::location;
-use crate::output::{DatasetRecord, Table, attributes, chunk_grid, print_json, ratio};
+use crate::output::{DatasetRecord, Out, Table, attributes, chunk_grid, print_json, ratio};
 
 /// Tells everything about one dataset: shape, dtype, chunks, filters, sizes, fill value, attributes
 #[derive(Debug, Args)]
@@ -25,7 +24,7 @@ pub(crate) struct InfoArgs {
 }
 
 impl InfoArgs {
-    pub(crate) fn run(&self, context: &Context, out: &mut dyn Write) -> Outcome {
+    pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         let entries = context.registry.list(&self.dataset)?;
         if let Some((entry, dataset)) = self.find(&entries) {
             return self.print(out, &dataset.info, Some(dataset), &entry.attributes);
@@ -48,7 +47,7 @@ impl InfoArgs {
 
     fn print(
         &self,
-        out: &mut dyn Write,
+        out: &mut Out,
         info: &DatasetInfo,
         stored: Option<&DatasetEntry>,
         pairs: &[(String, String)],

@@ -23,6 +23,7 @@ mod failure;
 mod fft;
 mod hash;
 mod info;
+mod job;
 mod ls;
 mod names;
 mod options;
@@ -40,6 +41,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::failure::{Failure, Outcome};
+use crate::output::Out;
 
 const AFTER_HELP: &str = "\
 Datasets are written [SCHEME:]PATH[::DATASET], as run.h5::/velocity or hdf5:odd-name.bin::/d. A file with one dataset
@@ -85,7 +87,7 @@ pub fn run(registry: Registry, args: impl IntoIterator<Item = OsString>) -> Exit
     let args: Vec<OsString> = args.into_iter().collect();
     let context = Context { registry, cancel: CancelToken::new() };
     let outcome = contained::run(|| {
-        let mut out = BufWriter::new(io::stdout().lock());
+        let mut out = BufWriter::new(io::stdout());
         let cli = Cli::try_parse_from(args).map_err(Failure::CommandLine)?;
         if cli.command.takes_long() {
             cancel::listen(&context.cancel);
@@ -102,7 +104,7 @@ impl Command {
         matches!(self, Command::Hash(_) | Command::Fft(_) | Command::Demo(_))
     }
 
-    fn run(&self, context: &Context, out: &mut dyn Write) -> Outcome {
+    fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         match self {
             Command::Ls(args) => args.run(context, out),
             Command::Info(args) => args.run(context, out),

@@ -1,7 +1,6 @@
 //! `chunk ls`: what a file holds.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use chunk_core::{Bytes, DatasetEntry, Entry, EntryKind, Error, Location};
 use clap::Args;
@@ -10,7 +9,7 @@ use serde::Serialize;
 use crate::failure::Outcome;
 use crate::names::{plain, relative};
 use crate::options::location;
-use crate::output::{DatasetRecord, Table, attributes, print_json, ratio, shortened};
+use crate::output::{DatasetRecord, Out, Table, attributes, print_json, ratio, shortened};
 use crate::{Context, output};
 
 /// Lists groups and datasets: shape, dtype, chunk shape, filters, stored and logical size
@@ -36,7 +35,7 @@ const DTYPE_LENGTH: usize = 40;
 const FILTERS_LENGTH: usize = 60;
 
 impl LsArgs {
-    pub(crate) fn run(&self, context: &Context, out: &mut dyn Write) -> Outcome {
+    pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         let entries = context.registry.list(&self.file)?;
         self.check_group(&entries)?;
         let shown: Vec<&Entry> = entries.iter().filter(|entry| self.shows(entry)).collect();

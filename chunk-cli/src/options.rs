@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use chunk_core::{Budget, Error, Location, Run, Shape};
+use chunk_core::{Budget, CreateOptions, DatasetInfo, Error, Location, Run, Shape};
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
@@ -22,16 +22,46 @@ pub(crate) struct RunOptions {
     /// When to show progress: `always` prints lines where there is no terminal
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub(crate) progress: ProgressWhen,
-    /// Replaces an output that exists, once the new one is complete
-    #[arg(long)]
-    pub(crate) overwrite: bool,
     /// Prints the plan; reads no data and creates nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
+/// Options of every command that makes a file.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output options")]
+pub(crate) struct OutputOptions {
+    /// Chunk shape of the output, made smaller if the budget asks for it [default: the input's]
+    #[arg(long, value_name = "SHAPE", value_parser = chunk_shape)]
+    chunks: Option<Shape>,
+    /// Filter of the output, as blosc:lz4:5, gzip:4 or none [default: the format's]
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<String>,
+    /// Replaces an output that exists, once the new one is complete
+    #[arg(long)]
+    overwrite: bool,
+}
+
 /// What to do about an output that exists.
 pub(crate) const OVERWRITE_HINT: &str = "; --overwrite replaces it";
+
+impl OutputOptions {
+    /// How the output is created.
+    pub(crate) fn create_options(&self) -> CreateOptions {
+        let options = CreateOptions::default().with_overwrite(self.overwrite);
+        match &self.filter {
+            Some(filter) => options.with_filter(filter),
+            None => options,
+        }
+    }
+
+    /// What the output is to be: `info` with the chunks asked for.
+    pub(crate) fn wished(&self, mut info: DatasetInfo) -> Result<DatasetInfo, Error> {
+        info.chunk_shape = self.chunks.clone().or(info.chunk_shape);
+        info.check()?;
+        Ok(info)
+    }
+}
 
 impl RunOptions {
     /// The run that these options describe, which nobody watches yet.

@@ -10,6 +10,9 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::failure::{Failure, Outcome};
 
+/// Where results go. A run hands results over on its own threads.
+pub(crate) type Out = dyn Write + Send;
+
 /// `text` on one line, without characters that would move a terminal's cursor.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
@@ -20,18 +23,18 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
 }
 
 /// A line on standard output.
-pub(crate) fn print(out: &mut dyn Write, text: &str) -> Outcome {
+pub(crate) fn print(out: &mut Out, text: &str) -> Outcome {
     writeln!(out, "{text}").map_err(Failure::Output)
 }
 
 /// A line that is read as soon as it is there.
-pub(crate) fn print_now(out: &mut dyn Write, text: &str) -> Outcome {
+pub(crate) fn print_now(out: &mut Out, text: &str) -> Outcome {
     print(out, text)?;
     out.flush().map_err(Failure::Output)
 }
 
 /// One JSON object on a line of its own.
-pub(crate) fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Outcome {
+pub(crate) fn print_json(out: &mut Out, value: &impl Serialize) -> Outcome {
     serde_json::to_writer(&mut *out, value).map_err(|error| Failure::Output(error.into()))?;
     print_now(out, "")
 }
@@ -72,7 +75,7 @@ impl Table {
         self.rows.push(Row::Line(one_line(text).into_owned()));
     }
 
-    pub(crate) fn print(&self, out: &mut dyn Write) -> Outcome {
+    pub(crate) fn print(&self, out: &mut Out) -> Outcome {
         let widths = self.widths();
         self.rows.iter().try_for_each(|row| match row {
             Row::Cells(cells) => print(out, self.line(cells, &widths).trim_end()),

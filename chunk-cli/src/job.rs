@@ -1,0 +1,103 @@
+//! What the commands that make an output have in common: where it goes, its plan, the work, what is said of it.
+
+use std::time::Instant;
+
+use chunk_core::{Bytes, Error, Location, Registry, Result, Run};
+use serde::Serialize;
+
+use crate::failure::{Outcome, say};
+use crate::names::{only_dataset, same_file};
+use crate::options::{OVERWRITE_HINT, RunOptions};
+use crate::output::{Out, print, print_json, rate, rate_text};
+use crate::progress::ProgressWhen;
+
+/// Work that was planned, and nothing of it done yet.
+pub(crate) struct Job<'a> {
+    /// What is done, as `fft x.h5`.
+    pub(crate) what: String,
+    /// What is read.
+    pub(crate) input: String,
+    /// What is made.
+    pub(crate) output: &'a Location,
+    /// Bytes of the result.
+    pub(crate) bytes: u64,
+    /// The plan, for people.
+    pub(crate) plan: String,
+    /// Whether one JSON object is printed.
+    pub(crate) json: bool,
+}
+
+#[derive(Serialize)]
+struct JobRecord<'a> {
+    input: &'a str,
+    output: String,
+    #[serde(flatten)]
+    work: Option<WorkRecord>,
+    plan: &'a str,
+}
+
+#[derive(Serialize)]
+struct WorkRecord {
+    bytes: u64,
+    seconds: f64,
+    bytes_per_second: f64,
+}
+
+impl Job<'_> {
+    /// Prints the plan if this is a dry run; else does the work and says how fast.
+    pub(crate) fn execute(
+        &self,
+        run: &Run,
+        options: &RunOptions,
+        out: &mut Out,
+        work: impl FnOnce(&Run) -> Result<()>,
+    ) -> Outcome {
+        if options.dry_run {
+            return if self.json { self.print_object(out, None) } else { print(out, &self.plan) };
+        }
+        let begun = Instant::now();
+        let watched = options.watch(run, self.what.as_str());
+        work(watched.run())?;
+        drop(watched);
+        let seconds = begun.elapsed().as_secs_f64();
+        if options.progress != ProgressWhen::Never {
+            let speed = rate_text(self.bytes, seconds);
+            say(&format!("{} -> {}: {} in {seconds:.2} s, {speed}", self.input, self.output, Bytes(self.bytes)));
+        }
+        if self.json {
+            let bytes_per_second = rate(self.bytes, seconds);
+            return self.print_object(out, Some(WorkRecord { bytes: self.bytes, seconds, bytes_per_second }));
+        }
+        Ok(())
+    }
+
+    fn print_object(&self, out: &mut Out, work: Option<WorkRecord>) -> Outcome {
+        let output = self.output.to_string();
+        print_json(out, &JobRecord { input: &self.input, output, work, plan: &self.plan })
+    }
+}
+
+/// Where the result of `input` goes: to the dataset of `output`, or to one of the input's name.
+pub(crate) fn output_location(registry: &Registry, input: &Location, output: &Location) -> Location {
+    if output.dataset().is_some() {
+        return output.clone();
+    }
+    let name = input.dataset().map(str::to_owned).or_else(|| only_dataset(registry, input));
+    output.clone().with_dataset(name.unwrap_or_else(|| "/data".to_owned()))
+}
+
+/// That the output does not take the place of the file that is read.
+pub(crate) fn check_apart(input: &Location, output: &Location) -> Result<()> {
+    if input.scheme() == output.scheme() && input.path() == output.path() || same_file(input.path(), output.path()) {
+        return Err(Error::OutputIsInput { path: output.path().to_owned() });
+    }
+    Ok(())
+}
+
+/// The error with what to do about an output that exists.
+pub(crate) fn with_overwrite_hint(error: Error) -> Error {
+    match error {
+        Error::AlreadyExists { path, .. } => Error::AlreadyExists { path, hint: OVERWRITE_HINT },
+        error => error,
+    }
+}
