@@ -27,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+mod append;
 mod backend;
 mod budget;
 mod buffer;
@@ -55,10 +56,12 @@ mod sink;
 mod slab;
 mod source;
 mod spans;
+mod window;
 mod worker;
 
 pub use num_complex::Complex;
 
+pub use crate::append::AppendPlan;
 pub use crate::backend::{Backend, CreateOptions, DatasetEntry, Entry, EntryKind};
 pub use crate::budget::Budget;
 pub use crate::buffer::Buffer;
@@ -87,6 +90,7 @@ pub use crate::sink::{ChunkSink, ChunkSinkExt};
 pub use crate::slab::Slab;
 pub use crate::source::{ChunkSource, ChunkSourceExt, Cost};
 pub use crate::spans::{Span, Spans, copy_region};
+pub use crate::window::Window;
 pub use crate::worker::{CancelToken, Scratch, Worker};
 
 #[cfg(doctest)]

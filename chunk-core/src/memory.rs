@@ -1,6 +1,6 @@
 //! The reference backend: arrays in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -111,6 +111,8 @@ pub struct MemorySink {
     info: DatasetInfo,
     state: Mutex<State>,
     output: MemoryOutput,
+    /// Held while it adds to an array that is there: one writer at a time.
+    lock: Option<AppendLock>,
 }
 
 #[derive(Debug)]
@@ -140,7 +142,7 @@ impl MemorySink {
         info.check()?;
         let data = filled(&info, &info.shape)?;
         let state = Mutex::new(State { shape: info.shape.clone(), data });
-        Ok(MemorySink { info, state, output: MemoryOutput::default() })
+        Ok(MemorySink { info, state, output: MemoryOutput::default(), lock: None })
     }
 
     /// Where the array will be.
@@ -209,6 +211,7 @@ impl ChunkSink for MemorySink {
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
+        let _until_done = self.lock;
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         let info = DatasetInfo { shape: state.shape, ..self.info };
         *lock(&self.output.0) = Some(MemorySource::from_bytes(info, state.data)?);
@@ -220,6 +223,31 @@ impl ChunkSink for MemorySink {
 #[derive(Clone, Debug, Default)]
 pub struct MemoryBackend {
     datasets: Arc<Mutex<BTreeMap<String, MemoryOutput>>>,
+    appending: Names,
+}
+
+type Names = Arc<Mutex<BTreeSet<String>>>;
+
+/// That nobody else adds to the array of this name, until it is dropped.
+#[derive(Debug)]
+struct AppendLock {
+    names: Names,
+    name: String,
+}
+
+impl AppendLock {
+    fn take(names: &Names, name: &str) -> Result<Self> {
+        if !lock(names).insert(name.to_owned()) {
+            return Err(Error::Locked { path: name.into() });
+        }
+        Ok(AppendLock { names: names.clone(), name: name.to_owned() })
+    }
+}
+
+impl Drop for AppendLock {
+    fn drop(&mut self) {
+        lock(&self.names).remove(&self.name);
+    }
 }
 
 impl MemoryBackend {
@@ -289,7 +317,37 @@ impl Backend for MemoryBackend {
     }
 
     fn growing(&self) -> Option<&dyn Growing> {
-        None
+        Some(self)
+    }
+}
+
+/// Arrays grow along the axes that their maximal shape lets grow. What is added is gathered beside the array, in as much
+/// memory again.
+impl Growing for MemoryBackend {
+    fn append(&self, location: &Location, axis: usize) -> Result<Box<dyn ChunkSink>> {
+        let source = self.find(location.path())?;
+        let info = source.info.clone();
+        info.check_axis(axis)?;
+        if info.max_shape.as_ref().is_none_or(|most| most[axis] == Some(info.shape[axis])) {
+            return Err(Error::Unsupported {
+                path: location.path().to_path_buf(),
+                dataset: String::new(),
+                what: format!("axis {axis} cannot grow"),
+            });
+        }
+        let name = location.path().to_string_lossy().into_owned();
+        let lock_of_name = AppendLock::take(&self.appending, &name)?;
+        let output = lock(&self.datasets).entry(name).or_default().clone();
+        let state = Mutex::new(State { shape: info.shape.clone(), data: source.data.to_vec() });
+        Ok(Box::new(MemorySink { info, state, output, lock: Some(lock_of_name) }))
+    }
+
+    fn problems(&self, path: &Path) -> Result<Vec<String>> {
+        self.find(path).map(|_| Vec::new())
+    }
+
+    fn recover(&self, path: &Path) -> Result<Vec<String>> {
+        self.find(path).map(|_| Vec::new())
     }
 }
 
@@ -309,6 +367,32 @@ mod tests {
         Box::new(sink).finish().unwrap();
         let source = output.source().unwrap();
         assert_eq!(source.read_all::<i16>().unwrap(), [1, 2, -1, -1, -1, -1, -1, -1, 9]);
+    }
+
+    #[test]
+    fn what_is_appended_is_seen_when_it_is_finished() {
+        let memory = MemoryBackend::new();
+        let info = DatasetInfo::new([2], DType::I16).with_max_shape([None]);
+        memory.insert("x", MemorySource::from_bytes(info, i16::as_bytes(&[1, 2])).unwrap());
+        memory.insert("fixed", MemorySource::new([2], &[1_i16, 2]).unwrap());
+        let growing = memory.growing().unwrap();
+        let read = || memory.open(&Location::new("x")).unwrap().read_all::<i16>().unwrap();
+
+        let sink = growing.append(&Location::new("x"), 0).unwrap();
+        sink.write_slice(&Slab::new([2], [1]), &[3_i16]).unwrap();
+        assert!(matches!(growing.append(&Location::new("x"), 0), Err(Error::Locked { .. })));
+        drop(sink);
+        assert_eq!(read(), [1, 2]);
+
+        let sink = growing.append(&Location::new("x"), 0).unwrap();
+        sink.write_slice(&Slab::new([2], [2]), &[3_i16, 4]).unwrap();
+        assert_eq!(read(), [1, 2]);
+        sink.finish().unwrap();
+        assert_eq!(read(), [1, 2, 3, 4]);
+
+        assert!(matches!(growing.append(&Location::new("x"), 1), Err(Error::AxisOutOfRange { .. })));
+        assert!(matches!(growing.append(&Location::new("fixed"), 0), Err(Error::Unsupported { .. })));
+        assert!(matches!(growing.append(&Location::new("none"), 0), Err(Error::FileNotFound { .. })));
     }
 
     #[test]

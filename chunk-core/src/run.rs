@@ -97,6 +97,11 @@ impl Run {
         self
     }
 
+    /// Who is told, if anybody.
+    pub(crate) fn watcher(&self) -> Option<&Arc<dyn Progress>> {
+        self.progress.as_ref()
+    }
+
     /// Until `token` is cancelled.
     #[must_use]
     pub fn cancel(mut self, token: CancelToken) -> Self {
@@ -125,7 +130,7 @@ impl Run {
     ///
     /// # Errors
     /// The first that reading or writing meets.
-    pub fn copy_planned(&self, plan: &Plan, source: &dyn ChunkSource, sink: Box<dyn ChunkSink>) -> Result<()> {
+    pub fn copy_planned(&self, plan: &Plan, source: &dyn ChunkSource, sink: Box<dyn ChunkSink + '_>) -> Result<()> {
         let work = |slab: &Slab, data: &[u8], worker: &Worker| sink.write_from(slab, data, worker);
         self.drive(plan, source, &work, Delivery::AnyOrder(&mut |_, _, ()| Ok(())))?;
         sink.finish()

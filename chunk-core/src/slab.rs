@@ -91,6 +91,16 @@ impl Slab {
         }
     }
 
+    /// The slab moved by so many elements along each axis.
+    ///
+    /// # Panics
+    /// As [`Slab::new`].
+    #[must_use]
+    pub fn shifted(&self, by: &[u64]) -> Self {
+        let start: Shape = self.start.iter().zip(by).map(|(start, by)| start.saturating_add(*by)).collect();
+        Slab::new(start, self.count.clone())
+    }
+
     /// What both slabs hold, or `None` if nothing.
     #[must_use]
     pub fn intersection(&self, other: &Slab) -> Option<Slab> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chunk_core::{Casting, ChunkSource, DType, Element, MemorySource, cast};
+use chunk_core::{Casting, ChunkSource, DType, Element, MemorySource, Slab, Window, cast};
 use chunk_testkit::{SourceCase, source_conformance};
 
 chunk_testkit::measure_memory!();
@@ -26,4 +26,12 @@ source_conformance!(cast_to_wider, || {
 source_conformance!(cast_to_narrower, || {
     let narrower: Vec<u8> = numbers().into_iter().map(|x| x.to_le_bytes()[0]).collect();
     case(DType::U8, narrower)
+});
+
+source_conformance!(a_window, || {
+    let numbers = numbers();
+    let input = MemorySource::new(SHAPE, &numbers).unwrap().with_chunk_shape([64, 30]).unwrap();
+    let inside = (21..128).flat_map(|row| numbers[row * 70 + 7..row * 70 + 66].to_vec());
+    let oracle = i16::as_bytes(&inside.collect::<Vec<_>>()).to_vec();
+    SourceCase::node(input, |x: Arc<dyn ChunkSource>| Window::new(x, Slab::new([21, 7], [107, 59])), oracle)
 });
