@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod array_text;
 mod cancel;
 mod contained;
 mod demo;
@@ -29,6 +30,7 @@ mod names;
 mod options;
 mod output;
 mod progress;
+mod show;
 #[cfg(test)]
 mod testing;
 
@@ -61,6 +63,7 @@ struct Cli {
 enum Command {
     Ls(ls::LsArgs),
     Info(info::InfoArgs),
+    Show(show::ShowArgs),
     Hash(hash::HashArgs),
     Fft(fft::FftArgs),
     Demo(demo::DemoArgs),
@@ -101,13 +104,14 @@ pub fn run(registry: Registry, args: impl IntoIterator<Item = OsString>) -> Exit
 impl Command {
     /// Whether the command is one run or more, which a signal ends cleanly.
     fn takes_long(&self) -> bool {
-        matches!(self, Command::Hash(_) | Command::Fft(_) | Command::Demo(_))
+        !matches!(self, Command::Ls(_) | Command::Info(_) | Command::Completions { .. })
     }
 
     fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         match self {
             Command::Ls(args) => args.run(context, out),
             Command::Info(args) => args.run(context, out),
+            Command::Show(args) => args.run(context, out),
             Command::Hash(args) => args.run(context, out),
             Command::Fft(args) => args.run(context, out),
             Command::Demo(args) => args.run(context, out),
@@ -137,7 +141,7 @@ mod tests {
     #[test]
     fn writes_completions_that_know_the_commands() {
         let script = chunk(Registry::new(), ["completions", "bash"]).unwrap();
-        for command in ["ls", "info", "hash", "fft", "demo"] {
+        for command in ["ls", "info", "show", "hash", "fft", "demo"] {
             assert!(script.contains(&format!("chunk__subcmd__{command}")), "{command}");
         }
     }

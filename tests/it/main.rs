@@ -10,3 +10,4 @@ mod memory;
 mod program;
 mod python;
 mod read_back;
+mod show;

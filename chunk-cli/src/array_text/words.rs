@@ -1,0 +1,232 @@
+//! The text of each element, all of one array together.
+
+use chunk_core::{Complex, DType, Element, Result, StructType, TimeUnit};
+use half::f16;
+
+use super::floats::{FloatFormat, Width};
+use super::times::{NAT, moment};
+use super::{EDGE, GAP, THRESHOLD};
+
+/// The elements of a packed buffer as NumPy prints them in one array, each as wide as it must be to line up. `scalar` is
+/// an array without axes, where nothing has to.
+///
+/// # Errors
+/// An [`Error::InvalidArgument`](chunk_core::Error::InvalidArgument) for bools that are neither 0 nor 1 and for buffers
+/// that are not aligned.
+pub(crate) fn words(dtype: &DType, bytes: &[u8], scalar: bool) -> Result<Vec<String>> {
+    Ok(match dtype {
+        DType::Bool => bools(bool::from_bytes(bytes)?, scalar),
+        DType::I8 => integers(i8::from_bytes(bytes)?),
+        DType::I16 => integers(i16::from_bytes(bytes)?),
+        DType::I32 => integers(i32::from_bytes(bytes)?),
+        DType::I64 => integers(i64::from_bytes(bytes)?),
+        DType::U8 => integers(u8::from_bytes(bytes)?),
+        DType::U16 => integers(u16::from_bytes(bytes)?),
+        DType::U32 => integers(u32::from_bytes(bytes)?),
+        DType::U64 => integers(u64::from_bytes(bytes)?),
+        DType::F16 => floats(f16::from_bytes(bytes)?, Width::Half),
+        DType::F32 => floats(f32::from_bytes(bytes)?, Width::Single),
+        DType::F64 => floats(f64::from_bytes(bytes)?, Width::Double),
+        DType::ComplexF32 => complex(Complex::<f32>::from_bytes(bytes)?, Width::Single),
+        DType::ComplexF64 => complex(Complex::<f64>::from_bytes(bytes)?, Width::Double),
+        DType::DateTime64(unit) => moments(i64::from_bytes(bytes)?, *unit),
+        DType::TimeDelta64(_) => durations(i64::from_bytes(bytes)?),
+        DType::Enum(kind) => words(&kind.base, bytes, scalar)?,
+        DType::Struct(kind) => structures(kind, bytes, scalar)?,
+        DType::Array { element, shape } => {
+            let inner = words(element, bytes, false)?;
+            inner.chunks(shape.elements().max(1) as usize).map(|words| nested(words, shape)).collect()
+        }
+        DType::Bytes(_) => each(dtype, bytes, |element| bytes_literal(trimmed(element))),
+        DType::Utf8(_) => each(dtype, bytes, |element| text_literal(&String::from_utf8_lossy(trimmed(element)))),
+        DType::Ucs4(_) => each(dtype, bytes, |element| text_literal(&code_points(element))),
+        // Opaque bytes, and dtypes that came after this program.
+        _ => each(dtype, bytes, hexadecimal_literal),
+    })
+}
+
+fn each(dtype: &DType, bytes: &[u8], word: impl Fn(&[u8]) -> String) -> Vec<String> {
+    bytes.chunks_exact(dtype.size().max(1)).map(word).collect()
+}
+
+fn right_aligned(words: Vec<String>) -> Vec<String> {
+    let width = words.iter().map(|word| word.chars().count()).max().unwrap_or(0);
+    words.into_iter().map(|word| format!("{word:>width$}")).collect()
+}
+
+fn bools(elements: &[bool], scalar: bool) -> Vec<String> {
+    let yes = if scalar { "True" } else { " True" };
+    elements.iter().map(|element| if *element { yes } else { "False" }.to_owned()).collect()
+}
+
+fn integers<T: ToString>(elements: &[T]) -> Vec<String> {
+    right_aligned(elements.iter().map(ToString::to_string).collect())
+}
+
+fn floats<T: Copy + Into<f64>>(elements: &[T], width: Width) -> Vec<String> {
+    float_words(&elements.iter().map(|x| (*x).into()).collect::<Vec<_>>(), width, false)
+}
+
+fn float_words(values: &[f64], width: Width, plus: bool) -> Vec<String> {
+    let format = FloatFormat::new(values, width, plus);
+    values.iter().map(|x| format.text(*x)).collect()
+}
+
+fn complex<T: Copy + Into<f64>>(elements: &[Complex<T>], width: Width) -> Vec<String> {
+    let real = float_words(&elements.iter().map(|x| x.re.into()).collect::<Vec<_>>(), width, false);
+    let imaginary = float_words(&elements.iter().map(|x| x.im.into()).collect::<Vec<_>>(), width, true);
+    let joined = real.into_iter().zip(imaginary).map(|(real, imaginary)| {
+        let digits = imaginary.trim_end();
+        format!("{real}{digits}j{}", &imaginary[digits.len()..])
+    });
+    joined.collect()
+}
+
+fn moments(counts: &[i64], unit: TimeUnit) -> Vec<String> {
+    let word = |count: &i64| if *count == NAT { "'NaT'".to_owned() } else { format!("'{}'", moment(*count, unit)) };
+    right_aligned(counts.iter().map(word).collect())
+}
+
+fn durations(counts: &[i64]) -> Vec<String> {
+    let word = |count: &i64| if *count == NAT { "'NaT'".to_owned() } else { count.to_string() };
+    right_aligned(counts.iter().map(word).collect())
+}
+
+/// Each structure in parentheses; the values of one field are formatted together.
+fn structures(kind: &StructType, bytes: &[u8], scalar: bool) -> Result<Vec<String>> {
+    let size = kind.size.max(1);
+    let mut columns = Vec::new();
+    for field in &kind.fields {
+        let span = field.offset..field.offset + field.dtype.size();
+        let mut column = chunk_core::Buffer::zeroed(bytes.len() / size * span.len())?;
+        for (to, element) in column.chunks_exact_mut(span.len().max(1)).zip(bytes.chunks_exact(size)) {
+            to.copy_from_slice(&element[span.clone()]);
+        }
+        columns.push(words(&field.dtype, &column, scalar)?.into_iter());
+    }
+    let rows = (0..bytes.len() / size).map(|_| {
+        let fields: Vec<String> = columns.iter_mut().map(|column| column.next().unwrap_or_default()).collect();
+        let comma = if fields.len() == 1 { "," } else { "" };
+        format!("({}{comma})", fields.join(", "))
+    });
+    Ok(rows.collect())
+}
+
+/// An array inside an element: `[[a, b], [c, d]]`.
+fn nested(words: &[String], shape: &[u64]) -> String {
+    nested_axis(words, shape, words.len() as u64 > THRESHOLD)
+}
+
+fn nested_axis(words: &[String], shape: &[u64], abbreviated: bool) -> String {
+    let Some((extent, inner)) = shape.split_first() else { return words.first().cloned().unwrap_or_default() };
+    let step = words.len() / (*extent).max(1) as usize;
+    let item = |number: u64| {
+        let begin = number as usize * step;
+        nested_axis(&words[begin..begin + step], inner, abbreviated)
+    };
+    let items: Vec<String> = if abbreviated && *extent > 2 * EDGE {
+        (0..EDGE).map(item).chain([GAP.to_owned()]).chain((extent - EDGE..*extent).map(item)).collect()
+    } else {
+        (0..*extent).map(item).collect()
+    };
+    format!("[{}]", items.join(", "))
+}
+
+/// Without the zeros that pad it.
+fn trimmed(element: &[u8]) -> &[u8] {
+    let end = element.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    &element[..end]
+}
+
+fn code_points(element: &[u8]) -> String {
+    let points = element.as_chunks::<4>().0.iter().map(|bytes| u32::from_ne_bytes(*bytes));
+    let text: String = points.map(|point| char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    text.trim_end_matches('\0').to_owned()
+}
+
+/// Python's `repr` of bytes.
+fn bytes_literal(bytes: &[u8]) -> String {
+    let quote = quote_for(bytes.contains(&b'\''), bytes.contains(&b'"'));
+    let body: String = bytes
+        .iter()
+        .map(|byte| match byte {
+            b'\\' => "\\\\".to_owned(),
+            b'\n' => "\\n".to_owned(),
+            b'\r' => "\\r".to_owned(),
+            b'\t' => "\\t".to_owned(),
+            byte if char::from(*byte) == quote => format!("\\{quote}"),
+            b' '..=b'~' => char::from(*byte).to_string(),
+            byte => format!("\\x{byte:02x}"),
+        })
+        .collect();
+    format!("b{quote}{body}{quote}")
+}
+
+fn hexadecimal_literal(bytes: &[u8]) -> String {
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("\\x{byte:02X}")).collect();
+    format!("b'{}'", digits.concat())
+}
+
+/// Python's `repr` of text.
+fn text_literal(text: &str) -> String {
+    let quote = quote_for(text.contains('\''), text.contains('"'));
+    let body: String = text
+        .chars()
+        .map(|c| match c {
+            '\\' => "\\\\".to_owned(),
+            '\n' => "\\n".to_owned(),
+            '\r' => "\\r".to_owned(),
+            '\t' => "\\t".to_owned(),
+            c if c == quote => format!("\\{quote}"),
+            c if is_printable(c) => c.to_string(),
+            c if u32::from(c) <= 0xff => format!("\\x{:02x}", u32::from(c)),
+            c if u32::from(c) <= 0xffff => format!("\\u{:04x}", u32::from(c)),
+            c => format!("\\U{:08x}", u32::from(c)),
+        })
+        .collect();
+    format!("{quote}{body}{quote}")
+}
+
+fn quote_for(single: bool, double: bool) -> char {
+    if single && !double { '"' } else { '\'' }
+}
+
+/// Whether Rust shows the character as it is. An accent that joins the character before is shown after one.
+fn is_printable(c: char) -> bool {
+    !c.is_control() && (matches!(c, '\'' | '"' | '\\') || format!("a{c}").escape_debug().count() == 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chunk_core::Buffer;
+
+    fn buffer(bytes: &[u8]) -> Buffer {
+        let mut buffer = Buffer::zeroed(bytes.len()).unwrap();
+        buffer.copy_from_slice(bytes);
+        buffer
+    }
+
+    #[test]
+    fn structures_have_their_fields_formatted_together() {
+        let fields = [("a", DType::I16), ("b", DType::Array { element: DType::U8.into(), shape: [2].into() })];
+        let kind = StructType::packed(fields.map(|(name, dtype)| (name.to_owned(), dtype)));
+        let bytes = [&5_i16.to_ne_bytes()[..], &[1, 2], &(-300_i16).to_ne_bytes(), &[30, 4]].concat();
+        let words = words(&DType::Struct(kind.into()), &buffer(&bytes), false).unwrap();
+        assert_eq!(words, ["(   5, [ 1,  2])", "(-300, [30,  4])"]);
+    }
+
+    #[test]
+    fn text_is_quoted_as_python_does() {
+        assert_eq!(bytes_literal(b"it's \x00\n"), "b\"it's \\x00\\n\"");
+        assert_eq!(text_literal("a'b\"\u{7f}\u{e9}\u{200b}"), "'a\\'b\"\\x7f\u{e9}\\u200b'");
+        assert_eq!(text_literal("e\u{301}"), "'e\u{301}'");
+    }
+
+    #[test]
+    fn complex_numbers_keep_their_j_at_the_digits() {
+        let elements = [Complex::new(1.0, -2.25), Complex::new(0.5, 3.0)];
+        let words = words(&DType::ComplexF64, &buffer(Complex::as_bytes(&elements)), false).unwrap();
+        assert_eq!(words, ["1. -2.25j", "0.5+3.j  "]);
+    }
+}
