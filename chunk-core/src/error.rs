@@ -69,6 +69,16 @@ pub enum Error {
         /// The dataset.
         dataset: String,
     },
+    /// A position that an axis does not have.
+    #[error("index {index} is out of bounds for axis {axis} with size {extent}")]
+    IndexOutOfBounds {
+        /// The index as given; negative ones count from the end.
+        index: i64,
+        /// The axis.
+        axis: usize,
+        /// Its extent.
+        extent: u64,
+    },
     /// A buffer does not have the length that its slab needs.
     #[error("buffer of {actual} bytes for a slab of {dataset} that holds {expected} bytes")]
     BufferLength {

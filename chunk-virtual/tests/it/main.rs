@@ -1,0 +1,6 @@
+//! Tests of the public interface, one module a subject.
+
+#![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "test arrays are small")]
+
+mod naive;
+mod selections;
