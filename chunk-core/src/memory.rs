@@ -111,8 +111,8 @@ pub struct MemorySink {
     info: DatasetInfo,
     state: Mutex<State>,
     output: MemoryOutput,
-    /// Held while it adds to an array that is there: one writer at a time.
-    lock: Option<AppendLock>,
+    /// The axis along which it adds to an array that is there, one writer at a time.
+    appending: Option<(usize, AppendLock)>,
 }
 
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl MemorySink {
         info.check()?;
         let data = filled(&info, &info.shape)?;
         let state = Mutex::new(State { shape: info.shape.clone(), data });
-        Ok(MemorySink { info, state, output: MemoryOutput::default(), lock: None })
+        Ok(MemorySink { info, state, output: MemoryOutput::default(), appending: None })
     }
 
     /// Where the array will be.
@@ -195,7 +195,10 @@ impl ChunkSink for MemorySink {
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], _worker: &Worker) -> Result<()> {
-        slab.check_length(&self.info, data.len())?;
+        match &self.appending {
+            Some((axis, _)) => slab.check_appended(&self.info, *axis, data.len())?,
+            None => slab.check_length(&self.info, data.len())?,
+        }
         let size = self.info.dtype.size();
         let mut state = lock(&self.state);
         let shape = self.grown(&state.shape, slab)?;
@@ -211,7 +214,7 @@ impl ChunkSink for MemorySink {
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        let _until_done = self.lock;
+        let _until_done = self.appending;
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         let info = DatasetInfo { shape: state.shape, ..self.info };
         *lock(&self.output.0) = Some(MemorySource::from_bytes(info, state.data)?);
@@ -325,6 +328,7 @@ impl Backend for MemoryBackend {
 /// memory again.
 impl Growing for MemoryBackend {
     fn append(&self, location: &Location, axis: usize) -> Result<Box<dyn ChunkSink>> {
+        self.open(location)?;
         let source = self.find(location.path())?;
         let info = source.info.clone();
         info.check_axis(axis)?;
@@ -339,7 +343,7 @@ impl Growing for MemoryBackend {
         let lock_of_name = AppendLock::take(&self.appending, &name)?;
         let output = lock(&self.datasets).entry(name).or_default().clone();
         let state = Mutex::new(State { shape: info.shape.clone(), data: source.data.to_vec() });
-        Ok(Box::new(MemorySink { info, state, output, lock: Some(lock_of_name) }))
+        Ok(Box::new(MemorySink { info, state, output, appending: Some((axis, lock_of_name)) }))
     }
 
     fn problems(&self, path: &Path) -> Result<Vec<String>> {

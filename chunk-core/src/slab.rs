@@ -135,13 +135,27 @@ impl Slab {
     /// and the buffer of `length` bytes is as long as the slab.
     pub fn check(&self, info: &DatasetInfo, length: usize) -> Result<()> {
         if !self.is_within(&info.shape) {
-            return Err(Error::SlabOutOfBounds {
-                slab: self.clone(),
-                shape: info.shape.clone(),
-                dataset: info.name.clone(),
-            });
+            return Err(self.out_of_bounds(info));
         }
         self.check_length(info, length)
+    }
+
+    fn out_of_bounds(&self, info: &DatasetInfo) -> Error {
+        Error::SlabOutOfBounds { slab: self.clone(), shape: info.shape.clone(), dataset: info.name.clone() }
+    }
+
+    /// Checks that the slab lies past the end of `info` along `axis`, as far as that may grow, and inside along the
+    /// others, and that a buffer of `length` bytes holds it: what a sink that appends begins with.
+    ///
+    /// # Errors
+    /// [`Error::SlabOutOfBounds`], [`Error::BufferLength`].
+    pub fn check_appended(&self, info: &DatasetInfo, axis: usize, length: usize) -> Result<()> {
+        let most = info.max_shape.as_ref().and_then(|most| most.get(axis).copied().flatten()).unwrap_or(u64::MAX);
+        let room = info.shape.clone().with_axis(axis, most);
+        if self.is_within(&room) && self.start[axis] >= info.shape[axis] {
+            return self.check_length(info, length);
+        }
+        Err(self.out_of_bounds(info))
     }
 
     /// The second half of [`Slab::check`], for a sink that grows.
