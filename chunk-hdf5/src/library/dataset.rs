@@ -1,0 +1,118 @@
+//! What a dataset states of itself.
+
+use std::ffi::{CStr, c_uint};
+use std::ptr;
+
+use hdf5::sync::sync;
+use hdf5::{Dataset, Datatype};
+use hdf5_sys::h5d::{H5D_fill_value_t, H5Dget_create_plist, H5Dget_space, H5Dget_storage_size, H5Dget_type};
+use hdf5_sys::h5p::{H5Pfill_value_defined, H5Pget_external_count, H5Pget_fill_value, H5Pget_filter2, H5Pget_nfilters};
+use hdf5_sys::h5s::{
+    H5S_UNLIMITED, H5S_class_t, H5Sget_simple_extent_dims, H5Sget_simple_extent_ndims, H5Sget_simple_extent_type,
+};
+
+use super::{Handle, Result, check, count, dataspace, datatype};
+use crate::codec::StoredFilter;
+
+/// Extents of a dataset now, and at most; `None` is without end.
+pub(crate) type Extents = (Vec<u64>, Vec<Option<u64>>);
+
+/// The dataset's extents; the outer `None` is a dataset without a value.
+pub(crate) fn extents(dataset: &Dataset) -> Result<Option<Extents>> {
+    sync(|| {
+        // SAFETY: the dataset is open; the two buffers are as long as the rank that the library gave.
+        unsafe {
+            let space = dataspace(H5Dget_space(dataset.id()))?;
+            if H5Sget_simple_extent_type(space.id()) == H5S_class_t::H5S_NULL {
+                return Ok(None);
+            }
+            let rank = count(H5Sget_simple_extent_ndims(space.id()))?;
+            let (mut now, mut most) = (vec![0; rank], vec![0; rank]);
+            check(H5Sget_simple_extent_dims(space.id(), now.as_mut_ptr(), most.as_mut_ptr()))?;
+            let most = most.into_iter().map(|extent| (extent != H5S_UNLIMITED).then_some(extent)).collect();
+            Ok(Some((now, most)))
+        }
+    })
+}
+
+/// Bytes that the dataset's elements take in the file.
+pub(crate) fn storage_size(dataset: &Dataset) -> u64 {
+    // SAFETY: the dataset is open.
+    sync(|| unsafe { H5Dget_storage_size(dataset.id()) })
+}
+
+/// The filters of a dataset, in the order they are applied on writing, and how many external files hold it.
+pub(crate) fn filters(dataset: &Dataset) -> Result<(Vec<StoredFilter>, usize)> {
+    sync(|| {
+        // SAFETY: the dataset is open, and the handle owns its property list.
+        let list = Handle::new(unsafe { H5Dget_create_plist(dataset.id()) })?;
+        // SAFETY: an open property list of dataset creation.
+        let external = count(unsafe { H5Pget_external_count(list.0) })?;
+        // SAFETY: as above.
+        let filters = count(unsafe { H5Pget_nfilters(list.0) })?;
+        let filters = (0..filters as c_uint).map(|number| filter(&list, number)).collect::<Result<_>>()?;
+        Ok((filters, external))
+    })
+}
+
+fn filter(list: &Handle, number: c_uint) -> Result<StoredFilter> {
+    const NAME: usize = 256;
+    let mut flags = 0;
+    let mut count = 0;
+    // SAFETY: a first call with no room for values asks for their number only.
+    check(unsafe {
+        H5Pget_filter2(
+            list.0,
+            number,
+            &raw mut flags,
+            &raw mut count,
+            ptr::null_mut(),
+            0,
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    })?;
+    let mut values = vec![0; count];
+    let mut name = [0; NAME];
+    // SAFETY: `values` has room for `count` numbers and `name` for its length, terminator included.
+    let id = check(unsafe {
+        H5Pget_filter2(
+            list.0,
+            number,
+            &raw mut flags,
+            &raw mut count,
+            values.as_mut_ptr(),
+            NAME,
+            name.as_mut_ptr(),
+            ptr::null_mut(),
+        )
+    })?;
+    values.truncate(count);
+    // SAFETY: the library ends the name with a zero within the length it was given; the array began as zeros.
+    let name = unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned();
+    Ok(StoredFilter { id: id.cast_unsigned(), flags, name, values })
+}
+
+/// The fill value that the dataset states, as bytes of `kind`; `None` if it is undefined.
+pub(crate) fn fill_value(dataset: &Dataset, kind: &Datatype) -> Result<Option<Vec<u8>>> {
+    sync(|| {
+        // SAFETY: the dataset is open, and the handle owns its property list.
+        let list = Handle::new(unsafe { H5Dget_create_plist(dataset.id()) })?;
+        let mut defined = H5D_fill_value_t::H5D_FILL_VALUE_UNDEFINED;
+        // SAFETY: an open property list and a place for the answer.
+        check(unsafe { H5Pfill_value_defined(list.0, &raw mut defined) })?;
+        if defined == H5D_fill_value_t::H5D_FILL_VALUE_UNDEFINED {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; kind.size()];
+        // SAFETY: the buffer has the size of an element of `kind`.
+        check(unsafe { H5Pget_fill_value(list.0, kind.id(), bytes.as_mut_ptr().cast()) })?;
+        Ok(Some(bytes))
+    })
+}
+
+/// The datatype that the dataset states.
+pub(crate) fn stored_type(dataset: &Dataset) -> Result<Datatype> {
+    // SAFETY: the dataset is open.
+    sync(|| datatype(unsafe { H5Dget_type(dataset.id()) }))
+}

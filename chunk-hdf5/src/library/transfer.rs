@@ -1,0 +1,77 @@
+//! Elements and chunks through the library.
+
+use std::ptr;
+
+use hdf5::sync::sync;
+use hdf5::{Dataset, Dataspace, Datatype};
+use hdf5_sys::h5d::{H5Dget_space, H5Dread, H5Dwrite, H5Dwrite_chunk};
+use hdf5_sys::h5p::H5P_DEFAULT;
+use hdf5_sys::h5s::{H5S_class_t, H5S_seloper_t, H5Screate, H5Screate_simple, H5Sselect_hyperslab};
+
+use super::{Result, check, dataspace, rank_of};
+
+/// Writes the stored bytes of one chunk, whose first element is at `start`.
+pub(crate) fn write_chunk(dataset: &Dataset, start: &[u64], filter_mask: u32, stored: &[u8]) -> Result<()> {
+    assert_eq!(start.len(), dataset.ndim(), "a chunk starts at a position of its dataset");
+    sync(|| {
+        // SAFETY: an open chunked dataset, a position of its rank, and a buffer of the stated length.
+        check(unsafe {
+            H5Dwrite_chunk(dataset.id(), H5P_DEFAULT, filter_mask, start.as_ptr(), stored.len(), stored.as_ptr().cast())
+        })
+    })?;
+    Ok(())
+}
+
+/// Reads a dense piece through the library, without converting elements: as the file's `kind` has them.
+pub(crate) fn read(dataset: &Dataset, kind: &Datatype, start: &[u64], count: &[u64], out: &mut [u8]) -> Result<()> {
+    check_length(kind, count, out.len());
+    sync(|| {
+        let (memory, file) = spaces(dataset, start, count)?;
+        // SAFETY: the memory dataspace has as many elements as the selection, and the buffer holds them.
+        check(unsafe {
+            H5Dread(dataset.id(), kind.id(), memory.id(), file.id(), H5P_DEFAULT, out.as_mut_ptr().cast())
+        })?;
+        Ok(())
+    })
+}
+
+/// Writes a dense piece through the library, without converting elements.
+pub(crate) fn write(dataset: &Dataset, kind: &Datatype, start: &[u64], count: &[u64], data: &[u8]) -> Result<()> {
+    check_length(kind, count, data.len());
+    sync(|| {
+        let (memory, file) = spaces(dataset, start, count)?;
+        // SAFETY: the memory dataspace has as many elements as the selection, and the buffer holds them.
+        check(unsafe { H5Dwrite(dataset.id(), kind.id(), memory.id(), file.id(), H5P_DEFAULT, data.as_ptr().cast()) })?;
+        Ok(())
+    })
+}
+
+fn check_length(kind: &Datatype, count: &[u64], length: usize) {
+    let elements: u64 = count.iter().product();
+    assert_eq!(elements * kind.size() as u64, length as u64, "a buffer holds the elements of its piece");
+}
+
+/// Dataspaces of a dense piece: in memory, and selected in the file.
+fn spaces(dataset: &Dataset, start: &[u64], count: &[u64]) -> Result<(Dataspace, Dataspace)> {
+    // SAFETY: the dataset is open.
+    let file = dataspace(unsafe { H5Dget_space(dataset.id()) })?;
+    if start.is_empty() {
+        // SAFETY: a plain call.
+        return Ok((dataspace(unsafe { H5Screate(H5S_class_t::H5S_SCALAR) })?, file));
+    }
+    assert!(start.len() == dataset.ndim() && count.len() == start.len(), "a piece has the rank of its dataset");
+    // SAFETY: as many extents as the stated rank; no maximum.
+    let memory = dataspace(unsafe { H5Screate_simple(rank_of(count), count.as_ptr(), ptr::null()) })?;
+    // SAFETY: start and count have the rank of the dataspace; stride and block default to one.
+    check(unsafe {
+        H5Sselect_hyperslab(
+            file.id(),
+            H5S_seloper_t::H5S_SELECT_SET,
+            start.as_ptr(),
+            ptr::null(),
+            count.as_ptr(),
+            ptr::null(),
+        )
+    })?;
+    Ok((memory, file))
+}
