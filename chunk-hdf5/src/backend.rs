@@ -11,6 +11,7 @@ use crate::attributes;
 use crate::error::Place;
 use crate::file::{self, FileLocking, Found};
 use crate::filter::Filter;
+use crate::options::ReadOptions;
 use crate::sink::Hdf5Sink;
 use crate::source::{self, Hdf5Source};
 
@@ -26,14 +27,21 @@ use crate::source::{self, Hdf5Source};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Hdf5 {
-    locking: FileLocking,
+    reading: ReadOptions,
 }
 
 impl Hdf5 {
     /// With file locks, or without.
     #[must_use]
     pub fn with_locking(mut self, locking: FileLocking) -> Self {
-        self.locking = locking;
+        self.reading.locking = locking;
+        self
+    }
+
+    /// With these options for reading, the locking among them.
+    #[must_use]
+    pub fn with_reading(mut self, reading: ReadOptions) -> Self {
+        self.reading = reading;
         self
     }
 }
@@ -52,20 +60,20 @@ impl Backend for Hdf5 {
     }
 
     fn list(&self, path: &Path) -> Result<Vec<Entry>> {
-        let (_, library_file) = file::open(path, self.locking)?;
+        let (_, library_file) = file::open(path, self.reading.locking)?;
         let place = Place::new(path, "");
         let found = file::walk(&library_file, &place)?;
         Ok(found.into_iter().map(|(name, found)| entry(&library_file, path, name, &found)).collect())
     }
 
     fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
-        Ok(Arc::new(Hdf5Source::open_locked(location.path(), location.dataset(), self.locking)?))
+        Ok(Arc::new(Hdf5Source::open_with(location.path(), location.dataset(), self.reading)?))
     }
 
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
         let filter = options.filter.as_deref().map_or(Ok(Filter::default()), str::parse)?;
         let (path, name) = (location.path(), location.dataset());
-        Ok(Box::new(Hdf5Sink::create_with(path, name, info, filter, options.overwrite, self.locking)?))
+        Ok(Box::new(Hdf5Sink::create_with(path, name, info, filter, options.overwrite, self.reading.locking)?))
     }
 
     fn growing(&self) -> Option<&dyn Growing> {

@@ -1,10 +1,12 @@
 //! Reading chunks: positional reads and decoding on the calling thread, without the library.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
 
-use chunk_core::{Cost, DataFile, Grid, Result, Scalar, Scratch, Slab, Span, Spans, Worker, copy_region};
+use chunk_core::{Buffer, Cost, DataFile, Grid, Result, Scalar, Scratch, Slab, Span, Spans, Worker, copy_region};
 
-use crate::codec::{CodecError, Frame, HEADER_LEN, Header, Pipeline};
+use crate::cache::{Cache, Key};
+use crate::codec::{CodecError, Frame, HEADER_LEN, Header, Pipeline, SEQUENCE_HEADER_LEN, Sequence, SequenceBlocks};
 use crate::error::Place;
 use crate::index::{Chunk, Index};
 
@@ -17,16 +19,19 @@ pub(crate) struct Chunks {
     pub(crate) element_size: usize,
     /// What chunks that are not stored hold, in the byte order of the file.
     pub(crate) fill: Scalar,
-    /// What Blosc chunks of this dataset are made of, by the first and the last.
-    pub(crate) blosc: Option<Blocks>,
+    /// What chunks that are made of blocks have in them, by the first and the last.
+    pub(crate) blocks: Option<Blocks>,
+    pub(crate) cache: Option<Cache>,
 }
 
-/// The blocks of a Blosc chunk.
+/// The blocks of a chunk.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Blocks {
     block: usize,
     temporary: usize,
     table: usize,
+    /// Whether the stored bytes are read as a whole, since only they say where a block begins.
+    in_sequence: bool,
 }
 
 /// Cuts of a chunk are estimated one by one up to this many.
@@ -36,27 +41,43 @@ const EXACT_CHUNKS: u64 = 64;
 const WINDOW: usize = 1 << 20;
 
 impl Blocks {
-    /// What the headers of the first and the last stored chunk say, `None` if chunks are not Blosc frames alone.
-    pub(crate) fn sample(file: &DataFile, index: &Index, pipeline: &Pipeline) -> Result<Option<Self>> {
-        let frames = || index.chunks().iter().filter(|chunk| pipeline.is_blosc_only(chunk.filter_mask));
-        if !pipeline.is_blosc_only(0) {
+    /// What the headers of the first and the last stored chunk say, `None` if chunks are not blocks alone.
+    pub(crate) fn sample(
+        file: &DataFile,
+        index: &Index,
+        pipeline: &Pipeline,
+        chunk_bytes: usize,
+    ) -> Result<Option<Self>> {
+        let sequence = pipeline.sequence_only(0);
+        if !pipeline.is_blosc_only(0) && sequence.is_none() {
             return Ok(None);
         }
-        let mut blocks = Blocks::default();
-        for chunk in frames().next().into_iter().chain(frames().next_back()) {
+        let mut blocks = Blocks { in_sequence: sequence.is_some(), ..Blocks::default() };
+        let mut frames = index.chunks().iter().filter(|chunk| !pipeline.is_identity(chunk.filter_mask));
+        for chunk in frames.next().into_iter().chain(frames.next_back()) {
             let mut head = [0; HEADER_LEN];
-            if chunk.stored < HEADER_LEN as u64 {
-                continue;
-            }
-            file.read_at(&mut head, chunk.address)?;
+            let head = &mut head[..HEADER_LEN.min(chunk.stored as usize)];
+            file.read_at(head, chunk.address)?;
             // A damaged header is reported when the chunk is read.
-            if let Ok(header) = Header::parse(&head, chunk.stored as usize) {
-                blocks.block = blocks.block.max(header.block_len());
-                blocks.temporary = blocks.temporary.max(header.temporary_len());
-                blocks.table = blocks.table.max(header.head_len() + header.frame_bytes());
+            match sequence {
+                Some(sequence) => blocks.note_sequence(Sequence::parse(sequence, head, chunk_bytes).ok()),
+                None => blocks.note_header(Header::parse(head, chunk.stored as usize).ok().as_ref()),
             }
         }
         Ok(Some(blocks))
+    }
+
+    fn note_header(&mut self, header: Option<&Header>) {
+        let Some(header) = header else { return };
+        self.block = self.block.max(header.block_len());
+        self.temporary = self.temporary.max(header.temporary_len());
+        self.table = self.table.max(header.head_len() + header.frame_bytes());
+    }
+
+    fn note_sequence(&mut self, sequence: Option<Sequence>) {
+        let Some(sequence) = sequence else { return };
+        self.block = self.block.max(sequence.block_len());
+        self.temporary = self.temporary.max(sequence.temporary_len());
     }
 }
 
@@ -69,8 +90,9 @@ impl Chunks {
     pub(crate) fn cost(&self, slab: &Slab) -> Cost {
         let chunk = self.chunk_bytes();
         let stored = self.index.most_stored() as usize;
-        let scratch = match self.blosc {
+        let scratch = match self.blocks {
             _ if self.pipeline.is_identity(0) => DataFile::spans_scratch(chunk as u64) as usize,
+            Some(blocks) if blocks.in_sequence => stored + blocks.block + blocks.temporary,
             Some(blocks) => stored.min(WINDOW.max(2 * blocks.block)) + blocks.block + blocks.temporary + blocks.table,
             None => stored + chunk + self.pipeline.decode_scratch(chunk) + self.pipeline.hidden_bytes(chunk),
         };
@@ -95,7 +117,7 @@ impl Chunks {
         let Some(region) = whole.intersection(slab) else { return 0 };
         let region_bytes = region.bytes(self.element_size);
         let chunk = self.chunk_bytes() as u64;
-        let block = match self.blosc {
+        let block = match self.blocks {
             _ if self.pipeline.is_identity(0) => return region_bytes,
             Some(blocks) if blocks.block > 0 => blocks.block as u64,
             Some(_) | None => return chunk,
@@ -133,7 +155,7 @@ impl Chunks {
     pub(crate) fn alignment(&self, slab: &Slab, threads: usize) -> u64 {
         let Some(axis) = slab.outermost_axis() else { return 1 };
         let touched = self.grid.touched(slab).count()[axis];
-        let by_blocks = self.blosc.is_some() || self.pipeline.is_identity(0);
+        let by_blocks = self.blocks.is_some() || self.pipeline.is_identity(0);
         if by_blocks && touched < threads as u64 * 2 { 1 } else { self.grid.chunk_shape()[axis] }
     }
 
@@ -155,7 +177,10 @@ impl Chunks {
                 None => reading.fill(slab, out),
                 Some(chunk) if self.pipeline.is_identity(chunk.filter_mask) => reading.raw(chunk, slab, out)?,
                 Some(chunk) if self.pipeline.is_blosc_only(chunk.filter_mask) => reading.blocks(chunk, slab, out)?,
-                Some(chunk) => reading.whole(chunk, slab, out)?,
+                Some(chunk) => match self.pipeline.sequence_only(chunk.filter_mask) {
+                    Some(blocks) => reading.sequence(chunk, blocks, slab, out)?,
+                    None => reading.whole(chunk, slab, out)?,
+                },
             }
         }
         Ok(())
@@ -197,26 +222,70 @@ impl Reading<'_> {
 
     /// A chunk whose filters must be undone as a whole.
     fn whole(&self, chunk: Chunk, slab: &Slab, out: &mut [u8]) -> Result<()> {
-        let chunks = self.chunks;
-        let length = chunks.chunk_bytes();
-        let mut stored = self.worker.scratch(chunks.index.most_stored() as usize)?;
-        let stored = &mut stored[..chunk.stored as usize];
-        self.file.read_at(stored, chunk.address)?;
-        let mut scratch = self.worker.scratch(chunks.pipeline.decode_scratch(length))?;
-        let decode = |out: &mut [u8], scratch: &mut [u8]| {
-            let decoded = chunks.pipeline.decode(stored, chunk.filter_mask, out, scratch);
-            decoded.map_err(|cause| self.place.corrupt_chunk(&self.position, chunk, cause))
-        };
+        let length = self.chunks.chunk_bytes();
+        let key = (chunk.number(), 0);
         let mut spans = self.spans(slab);
-        match spans.next() {
-            Some(span) if span.length == length => decode(&mut out[span.to..span.to + length], &mut scratch),
-            _ => {
-                let mut decoded = self.worker.scratch(length)?;
-                decode(&mut decoded, &mut scratch)?;
-                copy_region(&self.region, &decoded, &self.whole, out, slab, chunks.element_size);
+        match (spans.next(), self.find(key)) {
+            (Some(span), None) if span.length == length => {
+                self.decode_whole(chunk, &mut out[span.to..span.to + length])
+            }
+            (_, found) => {
+                let decoded = match found {
+                    Some(found) => found,
+                    None => self.make(key, length, |decoded| self.decode_whole(chunk, decoded))?,
+                };
+                copy_region(&self.region, &decoded, &self.whole, out, slab, self.chunks.element_size);
                 Ok(())
             }
         }
+    }
+
+    fn decode_whole(&self, chunk: Chunk, out: &mut [u8]) -> Result<()> {
+        let pipeline = &self.chunks.pipeline;
+        let stored = self.stored(chunk)?;
+        let stored = &stored[..chunk.stored as usize];
+        let mut scratch = self.worker.scratch(pipeline.decode_scratch(out.len()))?;
+        let mut decoded = pipeline.decode(stored, chunk.filter_mask, out, &mut scratch);
+        if let Err(CodecError::ScratchTooSmall { needed, .. }) = decoded {
+            // Blocks of an uncommon size.
+            drop(scratch);
+            scratch = self.worker.scratch(needed)?;
+            decoded = pipeline.decode(stored, chunk.filter_mask, out, &mut scratch);
+        }
+        decoded.map_err(|cause| self.place.corrupt_chunk(&self.position, chunk, cause))
+    }
+
+    /// All stored bytes of a chunk, at the start of a buffer that fits every chunk.
+    fn stored(&self, chunk: Chunk) -> Result<Scratch<'_>> {
+        let mut stored = self.worker.scratch(self.chunks.index.most_stored() as usize)?;
+        self.file.read_at(&mut stored[..chunk.stored as usize], chunk.address)?;
+        Ok(stored)
+    }
+
+    /// Blocks behind their lengths: all are read, but only those that hold something of the region are decoded.
+    fn sequence(&self, chunk: Chunk, blocks: SequenceBlocks, slab: &Slab, out: &mut [u8]) -> Result<()> {
+        let corrupt = |cause| self.place.corrupt_chunk(&self.position, chunk, cause);
+        let expected = self.chunks.chunk_bytes();
+        let stored = self.stored(chunk)?;
+        let stored = &stored[..chunk.stored as usize];
+        let head = &stored[..stored.len().min(SEQUENCE_HEADER_LEN)];
+        let sequence = Sequence::parse(blocks, head, expected).map_err(corrupt)?;
+        if sequence.decoded_len() != expected {
+            return Err(corrupt(CodecError::Length { expected, found: sequence.decoded_len() }));
+        }
+        let mut temporary = self.worker.scratch(sequence.temporary_len())?;
+        let mut walk = sequence.walk(stored);
+        let mut cursor = Cursor::new(self.spans(slab));
+        let mut index = 0;
+        while cursor.current.is_some() {
+            let Some(step) = walk.next() else { break };
+            let (block, bytes) = step.map_err(corrupt)?;
+            self.take_block(&mut cursor, out, (chunk.number(), index), &block, |target| {
+                sequence.decode_block(bytes, target, &mut temporary).map_err(corrupt)
+            })?;
+            index += 1;
+        }
+        Ok(())
     }
 
     /// A Blosc frame: only the blocks that hold something of the region are read and decoded, straight into `out`
@@ -227,29 +296,57 @@ impl Reading<'_> {
         let length = frame.header().block_len();
         let mut stored = StoredBlocks::new(self, chunk, &frame)?;
         let mut temporary = self.worker.scratch(frame.header().temporary_len())?;
-        let mut decoded = None;
         let mut cursor = Cursor::new(self.spans(slab));
         while let Some(span) = cursor.current {
             let index = span.from / length;
             let block = frame.decoded_range(index);
-            let bytes = stored.block(index)?;
-            if span.from == block.start && span.length >= block.len() {
-                let target = &mut out[span.to..span.to + block.len()];
-                frame.decode_block(index, bytes, target, &mut temporary).map_err(corrupt)?;
-                cursor.take_before(block.end);
-                continue;
-            }
-            let buffer = match &mut decoded {
-                Some(buffer) => buffer,
-                None => decoded.insert(self.worker.scratch(length)?),
-            };
-            frame.decode_block(index, bytes, &mut buffer[..block.len()], &mut temporary).map_err(corrupt)?;
-            while let Some(part) = cursor.take_before(block.end) {
-                let from = part.from - block.start;
-                out[part.to..part.to + part.length].copy_from_slice(&buffer[from..from + part.length]);
-            }
+            self.take_block(&mut cursor, out, (chunk.number(), index), &block, |target| {
+                let bytes = stored.block(index)?;
+                frame.decode_block(index, bytes, target, &mut temporary).map_err(corrupt)
+            })?;
         }
         Ok(())
+    }
+
+    /// Copies what the spans want of one block, decoding it if it holds any of that.
+    fn take_block(
+        &self,
+        cursor: &mut Cursor,
+        out: &mut [u8],
+        key: Key,
+        block: &Range<usize>,
+        decode: impl FnOnce(&mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        let Some(span) = cursor.current.filter(|span| span.from < block.end) else { return Ok(()) };
+        let piece = match self.find(key) {
+            Some(found) => found,
+            None if span.from == block.start && span.length >= block.len() => {
+                decode(&mut out[span.to..span.to + block.len()])?;
+                cursor.take_before(block.end);
+                return Ok(());
+            }
+            None => self.make(key, block.len(), decode)?,
+        };
+        while let Some(part) = cursor.take_before(block.end) {
+            let from = part.from - block.start;
+            out[part.to..part.to + part.length].copy_from_slice(&piece[from..from + part.length]);
+        }
+        Ok(())
+    }
+
+    /// A decoded piece that was kept.
+    fn find(&self, key: Key) -> Option<Piece<'_>> {
+        self.chunks.cache.as_ref()?.find(key).map(Piece::Kept)
+    }
+
+    /// Decodes a piece, and keeps it where there is a cache.
+    fn make(&self, key: Key, length: usize, decode: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Piece<'_>> {
+        if let Some(cache) = &self.chunks.cache {
+            return cache.make(key, length, decode).map(Piece::Kept);
+        }
+        let mut piece = self.worker.scratch(length)?;
+        decode(&mut piece)?;
+        Ok(Piece::Lent(piece))
     }
 
     fn frame(&self, chunk: Chunk) -> Result<Frame> {
@@ -263,6 +360,23 @@ impl Reading<'_> {
         let mut head = self.worker.scratch(header.head_len().min(stored))?;
         self.file.read_at(&mut head, chunk.address)?;
         Frame::parse(&head, stored, self.chunks.chunk_bytes()).map_err(corrupt)
+    }
+}
+
+/// The decoded bytes of a chunk or a block.
+enum Piece<'worker> {
+    Kept(Arc<Buffer>),
+    Lent(Scratch<'worker>),
+}
+
+impl Deref for Piece<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Piece::Kept(buffer) => buffer,
+            Piece::Lent(buffer) => buffer,
+        }
     }
 }
 

@@ -18,6 +18,13 @@ pub(crate) struct Chunk {
     pub(crate) filter_mask: u32,
 }
 
+impl Chunk {
+    /// Its number in the row-major order of the grid.
+    pub(crate) fn number(self) -> u64 {
+        self.number
+    }
+}
+
 /// The stored chunks of a dataset, sorted by their number. Chunks that were never written are not in it.
 #[derive(Debug)]
 pub(crate) struct Index {

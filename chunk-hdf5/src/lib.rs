@@ -2,6 +2,7 @@
 
 mod attributes;
 mod backend;
+mod cache;
 mod chunked;
 mod codec;
 mod dtype;
@@ -10,12 +11,14 @@ mod file;
 mod filter;
 mod index;
 mod library;
+mod options;
 mod sink;
 mod source;
 
 pub use crate::backend::Hdf5;
 pub use crate::file::FileLocking;
 pub use crate::filter::Filter;
+pub use crate::options::ReadOptions;
 pub use crate::sink::Hdf5Sink;
 pub use crate::source::Hdf5Source;
 

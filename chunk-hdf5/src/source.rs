@@ -8,12 +8,14 @@ use chunk_core::{
 use hdf5::dataset::Layout;
 use hdf5::{Dataset, Datatype};
 
+use crate::cache::Cache;
 use crate::chunked::{Blocks, Chunks};
 use crate::codec::{Pipeline, StoredFilter};
 use crate::dtype::{self, Stored};
 use crate::error::Place;
-use crate::file::{self, FileLocking};
+use crate::file;
 use crate::index::Index;
+use crate::options::ReadOptions;
 use crate::{filter, library};
 
 /// A dataset of an HDF5 file.
@@ -40,7 +42,7 @@ enum Data {
     /// Nowhere yet: all are the fill value, in the byte order of the file.
     Unwritten(Scalar),
     /// In chunks that we read.
-    Chunked(Chunks),
+    Chunked(Box<Chunks>),
     /// Where only the library gets at them; the number is what it may hold while it does.
     Library(u64),
 }
@@ -55,8 +57,8 @@ struct Statement {
     external: usize,
 }
 
-/// Filters that libhdf5 itself undoes: n-bit, scale-offset, LZF.
-const LIBRARY_FILTERS: [u32; 3] = [5, 6, 32000];
+/// Filters that libhdf5 itself undoes: n-bit, scale-offset.
+const LIBRARY_FILTERS: [u32; 2] = [5, 6];
 /// What the library allocates beside the chunks: conversion and selection buffers.
 const LIBRARY_BYTES: u64 = 2 << 20;
 
@@ -68,16 +70,21 @@ impl Hdf5Source {
     /// [`Error::DatasetNotFound`] and [`Error::NotADataset`] with the names that are near;
     /// [`Error::UnsupportedFilter`] and [`Error::UnsupportedDType`].
     pub fn open(path: impl AsRef<Path>, dataset: Option<&str>) -> Result<Self> {
-        Hdf5Source::open_locked(path.as_ref(), dataset, FileLocking::default())
+        Hdf5Source::open_with(path, dataset, ReadOptions::default())
     }
 
-    pub(crate) fn open_locked(path: &Path, name: Option<&str>, locking: FileLocking) -> Result<Self> {
-        let (own, library_file) = file::open(path, locking)?;
-        let (dataset, place) = file::dataset(&library_file, path, name)?;
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As [`Hdf5Source::open`].
+    pub fn open_with(path: impl AsRef<Path>, dataset: Option<&str>, options: ReadOptions) -> Result<Self> {
+        let path = path.as_ref();
+        let (own, library_file) = file::open(path, options.locking)?;
+        let (dataset, place) = file::dataset(&library_file, path, dataset)?;
         let statement = Statement::read(&dataset, &place)?;
         let identity = Identity::builder("hdf5").file(path)?.field("dataset", &place.dataset).finish();
         let own = own.with_dataset(&place.dataset);
-        let data = statement.data(&dataset, &own, &place)?;
+        let data = statement.data(&dataset, &own, &place, options)?;
         let Statement { info, kind, stored, .. } = statement;
         Ok(Hdf5Source { info: info.with_identity(identity), place, file: own, dataset, kind, stored, data })
     }
@@ -108,7 +115,7 @@ impl ChunkSource for Hdf5Source {
 
     fn held_bytes(&self) -> u64 {
         match &self.data {
-            Data::Chunked(chunks) => chunks.index.bytes(),
+            Data::Chunked(chunks) => chunks.index.bytes() + chunks.cache.as_ref().map_or(0, Cache::most),
             _ => 0,
         }
     }
@@ -192,7 +199,7 @@ impl Statement {
         Scalar::from_bytes(self.info.dtype.clone(), bytes).unwrap_or(fill)
     }
 
-    fn data(&self, dataset: &Dataset, file: &DataFile, place: &Place) -> Result<Data> {
+    fn data(&self, dataset: &Dataset, file: &DataFile, place: &Place, options: ReadOptions) -> Result<Data> {
         if self.external > 0 {
             return Err(place.unsupported("is held in external files, which are not followed"));
         }
@@ -201,7 +208,7 @@ impl Statement {
             Layout::Virtual => Err(place.unsupported("is a virtual dataset, which this version does not read")),
             Layout::Compact => Ok(Data::Library(LIBRARY_BYTES)),
             Layout::Contiguous => self.contiguous(dataset, length, place),
-            Layout::Chunked => self.chunked(dataset, file, length, place),
+            Layout::Chunked => self.chunked(dataset, file, length, place, options),
         }
     }
 
@@ -216,7 +223,14 @@ impl Statement {
         Ok(Data::Contiguous(offset))
     }
 
-    fn chunked(&self, dataset: &Dataset, file: &DataFile, file_length: u64, place: &Place) -> Result<Data> {
+    fn chunked(
+        &self,
+        dataset: &Dataset,
+        file: &DataFile,
+        file_length: u64,
+        place: &Place,
+        options: ReadOptions,
+    ) -> Result<Data> {
         let Some(chunk_shape) = self.info.chunk_shape.clone() else {
             return Err(place.corrupt("is chunked, but states no chunk shape"));
         };
@@ -238,9 +252,10 @@ impl Statement {
         };
         let grid = Grid::new(self.info.shape.clone(), chunk_shape);
         let index = Index::read(dataset, &grid, file_length, place)?;
-        let blosc = Blocks::sample(file, &index, &pipeline)?;
+        let blocks = Blocks::sample(file, &index, &pipeline, chunk_bytes as usize)?;
         let fill = self.stored_fill();
-        Ok(Data::Chunked(Chunks { grid, index, pipeline, element_size, fill, blosc }))
+        let cache = Cache::new(options.cache.0);
+        Ok(Data::Chunked(Chunks { grid, index, pipeline, element_size, fill, blocks, cache }.into()))
     }
 
     fn library_undoes_filters(&self) -> bool {

@@ -1,8 +1,9 @@
 //! Filter pipelines on chunk bytes, undone and applied on any thread without the HDF5 library.
 //!
-//! [`Pipeline`] decodes and encodes whole chunks through deflate, shuffle, Fletcher32 and Blosc 1. Where a
-//! chunk went through Blosc alone, [`Frame`] decodes it block by block, which a reader of part of a chunk
-//! saves time and memory by. The caller owns all memory that grows with the data; beyond that, a thread that
+//! [`Pipeline`] decodes whole chunks through deflate, shuffle, Fletcher32, LZF, Blosc 1, LZ4, bitshuffle and
+//! Zstandard, and encodes through some of them. Where a chunk went through Blosc alone, [`Frame`] decodes it block by
+//! block, and where through LZ4 or bitshuffle alone, [`Sequence`] does, which a reader of part of a chunk saves time
+//! and memory by. The caller owns all memory that grows with the data; beyond that, a thread that
 //! decodes zlib or Zstandard keeps 47 or 94 KiB until it ends, one that encodes zlib 371 KiB, and
 //! encoding through Blosc allocates [`Pipeline::hidden_bytes`] while it runs.
 
@@ -11,10 +12,12 @@ mod deflate;
 mod error;
 mod fletcher32;
 mod frame;
+mod lzf;
 mod pipeline;
 mod registry;
 #[cfg(test)]
 mod samples;
+mod sequence;
 mod shuffle;
 mod stream;
 
@@ -23,3 +26,4 @@ pub(crate) use error::CodecError;
 pub(crate) use frame::{Frame, HEADER_LEN, Header};
 pub(crate) use pipeline::{Pipeline, StoredFilter};
 pub(crate) use registry::registered_name;
+pub(crate) use sequence::{Blocks as SequenceBlocks, HEADER_LEN as SEQUENCE_HEADER_LEN, Sequence};

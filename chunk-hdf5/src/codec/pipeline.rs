@@ -5,7 +5,9 @@ use std::fmt;
 use super::blosc::{self, Settings};
 use super::frame::Header;
 use super::registry::{self, registered_name};
-use super::{CodecError, deflate, fletcher32, shuffle};
+use super::sequence::{Blocks, Sequence};
+use super::stream::unpack_zstd;
+use super::{CodecError, deflate, fletcher32, lzf, shuffle};
 
 /// A filter as a file states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,15 +102,25 @@ impl Pipeline {
         matches!((applied.next(), applied.next()), (Some(Filter::Blosc(_)), None))
     }
 
+    /// How the blocks of a chunk with this mask are made, if it is [`Sequence`] and nothing else.
+    pub(crate) fn sequence_only(&self, filter_mask: u32) -> Option<Blocks> {
+        let mut applied = self.applied(filter_mask);
+        match (applied.next(), applied.next()) {
+            (Some(Filter::Lz4), None) => Some(Blocks::Lz4),
+            (Some(Filter::Bitshuffle(Ok(blocks))), None) => Some(*blocks),
+            _ => None,
+        }
+    }
+
     /// Bytes of scratch that [`Pipeline::decode`] needs at most for a chunk of `decoded_len` bytes, whatever
-    /// its mask; 0 for a lone filter other than Blosc.
+    /// its mask; 0 for a lone filter other than Blosc and bitshuffle.
     ///
-    /// Holds for Blosc blocks of up to 1 MiB, the most that c-blosc chooses by itself. A frame with larger
+    /// Holds for blocks of up to 1 MiB, the most that c-blosc chooses by itself. A frame with larger
     /// blocks is [`CodecError::ScratchTooSmall`], which states what it needs: try again with that much.
     pub(crate) fn decode_scratch(&self, decoded_len: usize) -> usize {
-        let has_blosc = self.filters.iter().any(|filter| matches!(filter, Filter::Blosc(_)));
+        let has_blocks = self.filters.iter().any(|filter| matches!(filter, Filter::Blosc(_) | Filter::Bitshuffle(_)));
         let (count, len) = self.intermediates(0, decoded_len);
-        let blocks = if has_blosc { 2 * len.min(blosc::LARGEST_BLOCK) } else { 0 };
+        let blocks = if has_blocks { 2 * len.min(blosc::LARGEST_BLOCK) } else { 0 };
         count * len + blocks
     }
 
@@ -238,6 +250,10 @@ enum Filter {
     Shuffle(Result<usize, CodecError>),
     Fletcher32,
     Blosc(Result<Settings, CodecError>),
+    Lzf,
+    Lz4,
+    Bitshuffle(Result<Blocks, CodecError>),
+    Zstd,
 }
 
 impl Filter {
@@ -253,6 +269,10 @@ impl Filter {
             }
             registry::FLETCHER32 => Ok(Self::Fletcher32),
             registry::BLOSC => Ok(Self::Blosc(Settings::from_values(values))),
+            registry::LZF => Ok(Self::Lzf),
+            registry::LZ4 => Ok(Self::Lz4),
+            registry::BITSHUFFLE => Ok(Self::Bitshuffle(Blocks::bitshuffle(values))),
+            registry::ZSTD => Ok(Self::Zstd),
             id => {
                 let own = || Some(name.clone()).filter(|name| !name.is_empty());
                 let name = registered_name(id).map(str::to_owned).or_else(own);
@@ -271,11 +291,14 @@ impl Filter {
         if *self == Self::Fletcher32 { fletcher32::CHECKSUM_LEN } else { 0 }
     }
 
-    /// Bytes that any writer's filter adds at most to `len`: zlib's `compressBound`, and a Blosc header.
+    /// Bytes that any writer's filter adds at most to `len`: zlib's and Zstandard's `compressBound`, a Blosc header,
+    /// a length and LZ4's own bytes for each block.
     fn most_growth(&self, len: usize) -> usize {
         match self {
             Self::Deflate(_) => (len >> 10) + 64,
-            Self::Shuffle(_) => 0,
+            Self::Shuffle(_) | Self::Lzf => 0,
+            Self::Zstd => (len >> 7) + 128,
+            Self::Lz4 | Self::Bitshuffle(_) => (len >> 2) + 64,
             Self::Fletcher32 => fletcher32::CHECKSUM_LEN,
             Self::Blosc(_) => super::HEADER_LEN,
         }
@@ -291,7 +314,7 @@ impl Filter {
                 shuffle::unshuffle(*size, input, output)?;
                 Ok(input.len())
             }
-            Self::Shuffle(Err(error)) => Err(error.clone()),
+            Self::Shuffle(Err(error)) | Self::Bitshuffle(Err(error)) => Err(error.clone()),
             Self::Fletcher32 => unreachable!("checksums are verified in place"),
             Self::Blosc(_) => {
                 let header = Header::parse(input, input.len())?;
@@ -300,6 +323,10 @@ impl Filter {
                 header.decode(input, output, temporary)?;
                 Ok(header.decoded_len())
             }
+            Self::Lzf => lzf::decompress(input, output),
+            Self::Zstd => unpack_zstd(input, output),
+            Self::Lz4 => undo_sequence(Blocks::Lz4, input, output, temporary),
+            Self::Bitshuffle(Ok(blocks)) => undo_sequence(*blocks, input, output, temporary),
         }
     }
 
@@ -318,8 +345,20 @@ impl Filter {
             Self::Blosc(Ok(settings)) => blosc::compress(*settings, input, output),
             Self::Fletcher32 => unreachable!("checksums are appended in place"),
             Self::Deflate(Err(error)) | Self::Shuffle(Err(error)) | Self::Blosc(Err(error)) => Err(error.clone()),
+            Self::Lzf => Err(CodecError::ReadOnly { codec: "LZF" }),
+            Self::Lz4 => Err(CodecError::ReadOnly { codec: "LZ4" }),
+            Self::Bitshuffle(_) => Err(CodecError::ReadOnly { codec: "bitshuffle" }),
+            Self::Zstd => Err(CodecError::ReadOnly { codec: "Zstandard" }),
         }
     }
+}
+
+fn undo_sequence(blocks: Blocks, input: &[u8], output: &mut [u8], temporary: &mut [u8]) -> Result<usize, CodecError> {
+    let limit = output.len();
+    let sequence = Sequence::parse(blocks, input, if blocks.has_header() { limit } else { input.len() })?;
+    let output = output.get_mut(..sequence.decoded_len()).ok_or(CodecError::TooLong { limit })?;
+    sequence.decode(input, output, temporary)?;
+    Ok(sequence.decoded_len())
 }
 
 /// Data that stages hand on: the first reads `source`, each writes into that of two buffers that it does
@@ -480,7 +519,7 @@ mod tests {
     fn names_the_filter_that_it_does_not_carry() {
         let filter = |id, name: &str| StoredFilter { id, flags: 0, name: name.to_owned(), values: vec![] };
         let refusal = |id, name| Pipeline::new(&[StoredFilter::shuffle(4), filter(id, name)]).unwrap_err().to_string();
-        assert_eq!(refusal(32008, ""), "HDF5 filter 32008 (bitshuffle) is not supported");
+        assert_eq!(refusal(32013, ""), "HDF5 filter 32013 (ZFP) is not supported");
         assert_eq!(refusal(40000, "ours"), "HDF5 filter 40000 (ours) is not supported");
         assert_eq!(refusal(40000, ""), "HDF5 filter 40000 is not supported");
     }

@@ -4,7 +4,11 @@
 pub(crate) const DEFLATE: u32 = 1;
 pub(crate) const SHUFFLE: u32 = 2;
 pub(crate) const FLETCHER32: u32 = 3;
+pub(crate) const LZF: u32 = 32000;
 pub(crate) const BLOSC: u32 = 32001;
+pub(crate) const LZ4: u32 = 32004;
+pub(crate) const BITSHUFFLE: u32 = 32008;
+pub(crate) const ZSTD: u32 = 32015;
 
 /// The name under which filter `id` is registered.
 pub(crate) fn registered_name(id: u32) -> Option<&'static str> {
@@ -23,22 +27,22 @@ const REGISTERED: [(u32, &str); 41] = [
     (258, "fpzip"),
     (305, "LZO"),
     (307, "bzip2"),
-    (32000, "LZF"),
+    (LZF, "LZF"),
     (BLOSC, "Blosc"),
     (32002, "MAFISC"),
     (32003, "Snappy"),
-    (32004, "LZ4"),
+    (LZ4, "LZ4"),
     (32005, "APAX"),
     (32006, "CBF"),
     (32007, "JPEG-XR"),
-    (32008, "bitshuffle"),
+    (BITSHUFFLE, "bitshuffle"),
     (32009, "SPDP"),
     (32010, "LPC-Rice"),
     (32011, "CCSDS-123"),
     (32012, "JPEG-LS"),
     (32013, "ZFP"),
     (32014, "fpzip"),
-    (32015, "Zstandard"),
+    (ZSTD, "Zstandard"),
     (32016, "B3D"),
     (32017, "SZ"),
     (32018, "FCIDECOMP"),

@@ -40,6 +40,7 @@ impl Format {
         Err(CodecError::Damaged { codec: self.name(), stored: stored.len(), expected: out.len() })
     }
 
+    /// Its own name.
     fn name(self) -> &'static str {
         match self {
             Self::BloscLz => "BloscLZ",
@@ -49,6 +50,12 @@ impl Format {
             Self::Zstd => "Zstandard",
         }
     }
+}
+
+/// Decodes a Zstandard frame into the start of `out`: the number of bytes written.
+pub(crate) fn unpack_zstd(stored: &[u8], out: &mut [u8]) -> Result<usize, CodecError> {
+    let damaged = CodecError::Damaged { codec: "Zstandard", stored: stored.len(), expected: out.len() };
+    decode_zstd(stored, out)?.ok_or(damaged)
 }
 
 /// Above this `blosclz_decompress` could overflow the 32-bit length of a match, each stored byte of which
