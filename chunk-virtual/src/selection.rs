@@ -39,7 +39,7 @@ pub struct Selection {
 
 /// What is taken of one axis of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Pick {
+pub(crate) enum Pick {
     Range(Steps),
     /// Any positions; shared, as selections are cloned.
     List(Arc<[u64]>),
@@ -47,15 +47,15 @@ enum Pick {
 
 /// Evenly spaced positions. The step is 1 where there are less than two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Steps {
-    start: u64,
-    step: i64,
-    count: u64,
+pub(crate) struct Steps {
+    pub(crate) start: u64,
+    pub(crate) step: i64,
+    pub(crate) count: u64,
 }
 
 /// One axis of a selection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Axis {
+pub(crate) enum Axis {
     /// What is picked of this axis of the source.
     Source(usize),
     /// Not of the source: so many times the same.
@@ -184,6 +184,20 @@ impl Selection {
         source
     }
 
+    /// Bytes that lists hold.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        let lists = self.picks.iter().filter(|pick| matches!(pick, Pick::List(_)));
+        lists.map(|list| list.count() * size_of::<u64>() as u64).sum()
+    }
+
+    pub(crate) fn picks(&self) -> &[Pick] {
+        &self.picks
+    }
+
+    pub(crate) fn axes(&self) -> &[Axis] {
+        &self.axes
+    }
+
     fn extent(&self, axis: Axis) -> u64 {
         match axis {
             Axis::Source(axis) => self.picks[axis].count(),
@@ -242,7 +256,7 @@ impl Pick {
     }
 
     /// How many positions.
-    fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         match self {
             Pick::Range(steps) => steps.count,
             Pick::List(positions) => positions.len() as u64,
@@ -250,7 +264,7 @@ impl Pick {
     }
 
     /// Position number `number` along the axis of the source.
-    fn at(&self, number: u64) -> u64 {
+    pub(crate) fn at(&self, number: u64) -> u64 {
         match self {
             Pick::Range(steps) => steps.at(number),
             Pick::List(positions) => positions[number as usize],
@@ -288,7 +302,7 @@ impl Pick {
     }
 
     /// Of these positions, those with these numbers.
-    fn steps(&self, steps: Steps) -> Self {
+    pub(crate) fn steps(&self, steps: Steps) -> Self {
         match self {
             Pick::Range(own) => Pick::Range(own.steps(steps)),
             Pick::List(own) => Pick::list((0..steps.count).map(|number| own[steps.at(number) as usize]).collect()),
@@ -300,7 +314,7 @@ impl Steps {
     const NONE: Steps = Steps { start: 0, step: 1, count: 0 };
 
     /// Position number `number`.
-    fn at(&self, number: u64) -> u64 {
+    pub(crate) fn at(&self, number: u64) -> u64 {
         self.start.wrapping_add_signed(self.step.wrapping_mul(number.cast_signed()))
     }
 

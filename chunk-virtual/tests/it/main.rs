@@ -3,4 +3,6 @@
 #![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "test arrays are small")]
 
 mod naive;
+mod recording;
+mod selected;
 mod selections;

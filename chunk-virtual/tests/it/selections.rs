@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::naive::{Naive, unravel};
 
 /// Indices to be tried on an array of `shape`: most fit, some do not.
-fn indices(shape: &[usize]) -> BoxedStrategy<Vec<Index>> {
+pub(crate) fn indices(shape: &[usize]) -> BoxedStrategy<Vec<Index>> {
     let each: Vec<_> = shape.iter().map(|&extent| index(extent)).collect();
     (each, 0..=shape.len(), 0..=shape.len(), any::<[bool; 2]>())
         .prop_map(|(mut indices, ellipsis, new, [with_ellipsis, with_new])| {
@@ -42,7 +42,7 @@ fn index(extent: usize) -> BoxedStrategy<Index> {
 }
 
 /// NumPy's own way: the indices one by one from the last axis on; then the axis of a list to where NumPy puts it.
-fn apply(array: &Naive, indices: &[Index]) -> Option<Naive> {
+pub(crate) fn apply(array: &Naive, indices: &[Index]) -> Option<Naive> {
     let is_list = |index: &Index| matches!(index, Index::List(_) | Index::Mask(_));
     let consumes = |index: &&Index| !matches!(index, Index::Ellipsis | Index::NewAxis);
     let rest = array.shape.len().checked_sub(indices.iter().filter(consumes).count())?;
