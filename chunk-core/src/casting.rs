@@ -77,6 +77,30 @@ impl FromStr for Casting {
     }
 }
 
+/// The smallest dtype that both may safely become; `None` if there is none. Symmetric.
+///
+/// ```
+/// use chunk_core::{DType, result_type};
+///
+/// assert_eq!(result_type(&DType::I8, &DType::U8), Some(DType::I16));
+/// assert_eq!(result_type(&DType::I32, &DType::F32), Some(DType::F64));
+/// assert_eq!(result_type(&DType::Bool, &DType::Bytes(3)), None);
+/// ```
+///
+/// # Source
+/// `numpy.result_type` of two dtypes, against which the interoperability tests hold it for numbers. Where NumPy would
+/// print numbers as text, there is none.
+#[must_use]
+pub fn result_type(a: &DType, b: &DType) -> Option<DType> {
+    if Casting::Safe.allows(a, b) {
+        return Some(b.clone());
+    }
+    let mut by_size: Vec<DType> = [a.clone()].into_iter().chain(DType::numeric()).collect();
+    // Stable: among dtypes of a size, those of the lesser kind come first.
+    by_size[1..].sort_by_key(|dtype| (kind(dtype).map(|(kind, _)| kind >= Kind::Float), dtype.size()));
+    by_size.into_iter().find(|to| Casting::Safe.allows(a, to) && Casting::Safe.allows(b, to))
+}
+
 fn is_text(dtype: &DType) -> bool {
     matches!(dtype, DType::Bytes(_) | DType::Ucs4(_))
 }

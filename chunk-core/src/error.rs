@@ -79,6 +79,14 @@ pub enum Error {
         /// Its extent.
         extent: u64,
     },
+    /// A dataset is not what it was when it was described.
+    #[error("{dataset}: changed since it was described: {what}")]
+    SourceChanged {
+        /// The dataset.
+        dataset: String,
+        /// What is different.
+        what: String,
+    },
     /// A buffer does not have the length that its slab needs.
     #[error("buffer of {actual} bytes for a slab of {dataset} that holds {expected} bytes")]
     BufferLength {

@@ -67,7 +67,7 @@ pub use crate::budget::Budget;
 pub use crate::buffer::Buffer;
 pub use crate::bytes::Bytes;
 pub use crate::cast::{CastSource, cast, cast_if_needed};
-pub use crate::casting::Casting;
+pub use crate::casting::{Casting, result_type};
 pub use crate::conversion::Conversion;
 pub use crate::data_file::DataFile;
 pub use crate::dataset::DatasetInfo;

@@ -17,15 +17,15 @@ pub(crate) struct Copies<'a> {
     /// Outermost first; without those that are the same in both buffers.
     levels: Vec<Level<'a>>,
     /// Where the first run goes.
-    pub(crate) to: usize,
+    to: usize,
     /// Bytes of each run.
-    pub(crate) run: usize,
+    run: usize,
 }
 
 impl<'a> Copies<'a> {
-    /// Copies of elements of `size` bytes; axes are added from the innermost of the output on.
-    pub(crate) fn new(size: usize) -> Self {
-        Copies { levels: Vec::new(), to: 0, run: size }
+    /// Copies of elements of `size` bytes, from byte `base` of the output on; axes are added from its innermost on.
+    pub(crate) fn new(size: usize, base: usize) -> Self {
+        Copies { levels: Vec::new(), to: base, run: size }
     }
 
     /// Adds the next axis outwards: `places` in a part that begins at `start`, whose elements are `from_step` bytes
@@ -49,6 +49,11 @@ impl<'a> Copies<'a> {
     /// Whether the piece of `bytes` bytes lies in the output as it is: it can be read there.
     pub(crate) fn is_straight(&self, bytes: u64) -> bool {
         self.levels.is_empty() && self.run as u64 == bytes
+    }
+
+    /// Where a straight piece lies in the output.
+    pub(crate) fn place<'b>(&self, out: &'b mut [u8]) -> &'b mut [u8] {
+        &mut out[self.to..self.to + self.run]
     }
 
     /// Copies from the dense piece to the output.

@@ -1,8 +1,10 @@
 //! The suite that every lazy node passes.
 
-use chunk_core::MemorySource;
+use std::sync::Arc;
+
+use chunk_core::{ChunkSource, ChunkSourceExt, Location, MemoryBackend, MemorySource, Registry, Slab};
 use chunk_testkit::{SourceCase, source_conformance};
-use chunk_virtual::{Indices, Selected};
+use chunk_virtual::{Indices, Selected, SourcePool, VirtualSource, VirtualStack, select};
 
 chunk_testkit::measure_memory!();
 
@@ -53,3 +55,47 @@ source_conformance!(a_selection_that_moves_an_axis, || {
 });
 
 source_conformance!(an_empty_selection, || selected(true, "10:5", Vec::new()));
+
+/// The first rows of the input on top of all of it, upside down.
+fn stacked(axis: isize, oracle: Vec<u8>) -> SourceCase {
+    let input = numbers().with_chunk_shape([32, 20]).unwrap();
+    let build = move |x: Arc<dyn ChunkSource>| {
+        let flipped: Arc<dyn ChunkSource> = Arc::new(Selected::new(x.clone(), &select![..; -1])?);
+        VirtualStack::new([x, flipped], axis)
+    };
+    SourceCase::node(input, build, oracle)
+}
+
+source_conformance!(a_stack_along_the_first_axis, || {
+    let rows = (0..ROWS).chain((0..ROWS).rev());
+    stacked(0, bytes(rows.flat_map(|row| (0..COLUMNS).map(move |column| (row, column)))))
+});
+
+source_conformance!(a_stack_along_the_last_axis, || {
+    let rows = (0..ROWS).map(|row| (row, ROWS - 1 - row));
+    let columns = rows.flat_map(|(a, b)| [a, b].map(|row| (0..COLUMNS).map(move |column| (row, column))));
+    stacked(-1, bytes(columns.flatten()))
+});
+
+source_conformance!(a_stack_that_promotes, || {
+    let build = |x: Arc<dyn ChunkSource>| {
+        let half: Arc<dyn ChunkSource> = Arc::new(MemorySource::new([1, COLUMNS], &[0.5; COLUMNS as usize])?);
+        VirtualStack::promoting([half, x], 0)
+    };
+    let input = MemorySource::new([2, COLUMNS], &[7_i16; 2 * COLUMNS as usize]).unwrap();
+    let oracle = [0.5, 7.0, 7.0].map(|value: f64| value.to_ne_bytes().repeat(COLUMNS as usize)).concat();
+    SourceCase::node(input, build, oracle)
+});
+
+source_conformance!(a_stack_of_files, || {
+    let memory = MemoryBackend::new();
+    let pool = Arc::new(SourcePool::new(Registry::new().with(memory.clone())).with_most_open(2));
+    let part = |row: u64| {
+        let name = format!("row-{row}");
+        let row = numbers().read_vec::<f64>(&Slab::new([row, 0], [1, COLUMNS])).unwrap();
+        memory.insert(&name, MemorySource::new([1, COLUMNS], &row).unwrap());
+        VirtualSource::open(&pool, Location::new(name).with_scheme("memory")).unwrap()
+    };
+    let stack = VirtualStack::new((0..ROWS).map(part), 0).unwrap();
+    SourceCase::new(stack, numbers().bytes().to_vec())
+});

@@ -69,3 +69,18 @@ fn bytes(value: &Value) -> Vec<u8> {
     let digits = text(value).as_bytes();
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
+
+#[test]
+fn promotion_is_as_numpy_says() {
+    let rules: Value = serde_json::from_str(&python::run("numpy_rules.py", &[])).expect("rules in JSON");
+    let mut compared = 0;
+    for (left, table) in rules["result_type"].as_object().expect("a table") {
+        for (right, expected) in table.as_object().expect("a table") {
+            let dtype = |name: &str| name.parse::<DType>().expect("a dtype that we have");
+            let expected = expected.as_str().map(dtype);
+            assert_eq!(result_type(&dtype(left), &dtype(right)), expected, "{left} and {right}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 14 * 14);
+}

@@ -6,3 +6,4 @@ mod naive;
 mod recording;
 mod selected;
 mod selections;
+mod stacks;

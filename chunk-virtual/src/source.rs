@@ -1,0 +1,129 @@
+//! A dataset of a file that is opened when it is read.
+
+use std::path::absolute;
+use std::sync::{Arc, OnceLock};
+
+use chunk_core::{ChunkSource, Cost, DatasetInfo, Error, Location, Result, Slab, Worker, chunked_bytes};
+
+use crate::SourcePool;
+use crate::pool::{Key, Lease};
+
+/// A dataset known by its location and description, opened when it is read, by the backends of a [`SourcePool`].
+///
+/// Any number of them can be there at once. What is opened must be what was described: another shape, another dtype,
+/// or a file that was written to since (if the description has an identity), is [`Error::SourceChanged`].
+///
+/// A file's path is made absolute when the source is made: the working directory may change afterwards.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use chunk_core::{ChunkSourceExt, DType, DatasetInfo, MemoryBackend, MemorySource, Registry};
+/// use chunk_virtual::{SourcePool, VirtualSource};
+///
+/// let memory = MemoryBackend::new();
+/// let pool = Arc::new(SourcePool::new(Registry::new().with(memory.clone())));
+/// let x = VirtualSource::new(&pool, "memory:x".parse()?, DatasetInfo::new([2], DType::I32))?;
+/// assert!(x.read_all::<i32>().is_err()); // it is not there yet
+/// memory.insert("x", MemorySource::new([2], &[3, 4])?);
+/// assert_eq!(x.read_all::<i32>()?, [3, 4]);
+/// # Ok::<(), chunk_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct VirtualSource {
+    pool: Arc<SourcePool>,
+    key: Key,
+    location: Location,
+    info: DatasetInfo,
+    /// What it holds while it is open, once that is known; clones share it.
+    held: Arc<OnceLock<u64>>,
+}
+
+impl VirtualSource {
+    /// The dataset at `location`, which is what `info` says: shape, dtype, and chunk shape and identity if they are
+    /// known. Nothing is opened. Its name becomes the location.
+    ///
+    /// # Errors
+    /// What [`DatasetInfo::check`] finds; [`Error::Io`] without a working directory.
+    pub fn new(pool: &Arc<SourcePool>, location: Location, info: DatasetInfo) -> Result<Self> {
+        info.check()?;
+        let location = with_absolute_path(location)?;
+        let mut info = info.with_name(location.to_string());
+        info.max_shape = None;
+        Ok(VirtualSource { pool: Arc::clone(pool), key: (pool.new_group(), 0), location, info, held: Arc::default() })
+    }
+
+    /// The dataset at `location`, which is opened to see what it is.
+    ///
+    /// # Errors
+    /// As [`Registry::open`](chunk_core::Registry::open).
+    pub fn open(pool: &Arc<SourcePool>, location: Location) -> Result<Self> {
+        let info = pool.registry().open(&location)?.info().clone();
+        VirtualSource::new(pool, location, info)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// What it is opened by.
+    #[must_use]
+    pub fn pool(&self) -> &Arc<SourcePool> {
+        &self.pool
+    }
+
+    fn lease(&self) -> Result<Lease> {
+        self.pool.lease(self.key, &self.location, &self.info)
+    }
+}
+
+pub(crate) fn with_absolute_path(location: Location) -> Result<Location> {
+    if location.path().is_absolute() || location.scheme() == Some("memory") {
+        return Ok(location);
+    }
+    let path = absolute(location.path()).map_err(|cause| Error::io(location.path(), "find", cause))?;
+    Ok(at_path(&location, path))
+}
+
+/// The same in another file.
+fn at_path(location: &Location, path: impl Into<std::path::PathBuf>) -> Location {
+    let mut moved = Location::new(path);
+    if let Some(scheme) = location.scheme() {
+        moved = moved.with_scheme(scheme);
+    }
+    if let Some(dataset) = location.dataset() {
+        moved = moved.with_dataset(dataset);
+    }
+    moved
+}
+
+impl ChunkSource for VirtualSource {
+    fn info(&self) -> &DatasetInfo {
+        &self.info
+    }
+
+    /// Opens the source to ask it, the first time.
+    fn held_bytes(&self) -> u64 {
+        match self.held.get() {
+            Some(held) => *held,
+            None => self.lease().map_or(0, |source| *self.held.get_or_init(|| source.held_bytes())),
+        }
+    }
+
+    /// Opens the source to ask it, unless it is open.
+    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+        match self.lease() {
+            Ok(source) => source.cost(slab, threads),
+            // Reading will say why.
+            Err(_) => Cost::new(0, chunked_bytes(&self.info, slab)),
+        }
+    }
+
+    fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        slab.check(&self.info, out.len())?;
+        self.lease()?.read_into(slab, out, worker)
+    }
+}

@@ -1,0 +1,445 @@
+//! Many sources end to end.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chunk_core::{
+    Casting, ChunkSource, Cost, DType, DatasetInfo, Error, Identity, IdentityBuilder, Result, Shape, Slab, Worker,
+    cast, result_type,
+};
+
+use crate::ends::Ends;
+use crate::files::{Files, Mark};
+use crate::reading::Reading;
+use crate::{SourcePool, VirtualSource};
+
+/// More kinds of files than this are not looked through for one that a new file is of.
+const KINDS_LOOKED_AT: usize = 8;
+/// Shares of the parts for each thread, so that none waits long for another.
+const SHARES: usize = 4;
+
+/// Sources end to end along one axis, as one source.
+///
+/// The sources may be of any kind: [`VirtualSource`]s, arrays in memory, selections, other stacks, mixed as one likes.
+/// They have the same shape but along the axis, and the same dtype, unless the stack is to promote. It is sliced as
+/// every source is, by [`Selected`](crate::Selected).
+///
+/// Reading shares the sources among the worker's threads, each into its part of the buffer.
+///
+/// # Memory
+/// 16 bytes for each source and 8 where extents differ. A [`VirtualSource`] is taken apart: it adds its path below the
+/// folder of the first, 4 bytes, and 32 if its identity is known.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use chunk_core::{ChunkSource, ChunkSourceExt, MemorySource};
+/// use chunk_virtual::{Selected, VirtualStack, select};
+///
+/// let parts = [[1, 2, 3, 4], [5, 6, 7, 8]].map(|rows| Arc::new(MemorySource::new([2, 2], &rows).unwrap()));
+/// let stack = VirtualStack::new(parts, 0)?;
+/// assert_eq!(stack.info().shape, [4, 2].into());
+/// let every_second = Selected::new(Arc::new(stack), &select![..; -2])?;
+/// assert_eq!(every_second.read_all::<i32>()?, [7, 8, 3, 4]);
+/// # Ok::<(), chunk_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct VirtualStack {
+    axis: usize,
+    promote: bool,
+    info: DatasetInfo,
+    ends: Ends,
+    parts: Vec<Part>,
+    files: Vec<Files>,
+    /// The identity of the sources so far, unless one has none.
+    identity: Option<IdentityBuilder>,
+}
+
+/// A source that can be stacked: a [`VirtualSource`], or any source in an [`Arc`].
+#[derive(Clone, Debug)]
+pub enum StackPart {
+    /// A dataset of a file, which the stack keeps in little memory.
+    File(Box<VirtualSource>),
+    /// Any source.
+    Source(Arc<dyn ChunkSource>),
+}
+
+impl From<VirtualSource> for StackPart {
+    fn from(source: VirtualSource) -> Self {
+        StackPart::File(Box::new(source))
+    }
+}
+
+impl From<Arc<dyn ChunkSource>> for StackPart {
+    fn from(source: Arc<dyn ChunkSource>) -> Self {
+        StackPart::Source(source)
+    }
+}
+
+impl<S: ChunkSource + 'static> From<Arc<S>> for StackPart {
+    fn from(source: Arc<S>) -> Self {
+        StackPart::Source(source)
+    }
+}
+
+impl StackPart {
+    fn info(&self) -> &DatasetInfo {
+        match self {
+            StackPart::File(source) => source.info(),
+            StackPart::Source(source) => source.info(),
+        }
+    }
+}
+
+#[derive(Clone)]
+enum Part {
+    Source(Arc<dyn ChunkSource>),
+    File { kind: u32, index: u32 },
+}
+
+impl VirtualStack {
+    /// `sources` end to end along `axis`; -1 is their last. One at least.
+    ///
+    /// # Errors
+    /// [`Error::AxisOutOfRange`]; [`Error::InvalidArgument`] without sources, or if their shapes differ elsewhere;
+    /// [`Error::DTypeMismatch`].
+    pub fn new<S: Into<StackPart>>(sources: impl IntoIterator<Item = S>, axis: isize) -> Result<Self> {
+        VirtualStack::made(sources, axis, false)
+    }
+
+    /// The same of sources of different dtypes: the stack has the smallest that all may safely become, by NumPy's
+    /// [`result_type`], and casts what it reads.
+    ///
+    /// # Errors
+    /// As [`VirtualStack::new`]; [`Error::DTypeMismatch`] if there is no such dtype.
+    pub fn promoting<S: Into<StackPart>>(sources: impl IntoIterator<Item = S>, axis: isize) -> Result<Self> {
+        VirtualStack::made(sources, axis, true)
+    }
+
+    fn made<S: Into<StackPart>>(sources: impl IntoIterator<Item = S>, axis: isize, promote: bool) -> Result<Self> {
+        let mut sources = sources.into_iter().map(Into::into);
+        let Some(first) = sources.next() else {
+            return Err(Error::InvalidArgument("a stack needs a source: without one it has no shape".to_owned()));
+        };
+        let info = first.info();
+        let ndim = info.shape.len();
+        let wrapped = if axis < 0 { axis + ndim.cast_signed() } else { axis };
+        let axis = usize::try_from(wrapped).map_err(|_| {
+            Error::InvalidArgument(format!("axis {axis} is out of range for {}, which has {ndim} axes", info.name))
+        })?;
+        info.check_axis(axis)?;
+        let mut stacked = DatasetInfo::new(info.shape.clone().with_axis(axis, 0), info.dtype.clone());
+        stacked.chunk_shape.clone_from(&info.chunk_shape);
+        stacked.fill.clone_from(&info.fill);
+        stacked.name = format!("stack of {}", info.name);
+        let identity = Some(Identity::builder("stack").field("axis", axis.to_string()));
+        let (ends, parts, files) = (Ends::new(), Vec::new(), Vec::new());
+        let mut stack = VirtualStack { axis, promote, info: stacked, ends, parts, files, identity };
+        stack.extend(std::iter::once(first).chain(sources))?;
+        Ok(stack)
+    }
+
+    /// Adds a source at the end. If it does not fit, the stack is unchanged.
+    ///
+    /// # Errors
+    /// As [`VirtualStack::new`].
+    pub fn append(&mut self, source: impl Into<StackPart>) -> Result<()> {
+        self.extend([source])
+    }
+
+    /// Adds sources at the end. If one does not fit, the stack is unchanged.
+    ///
+    /// # Errors
+    /// As [`VirtualStack::new`].
+    pub fn extend<S: Into<StackPart>>(&mut self, sources: impl IntoIterator<Item = S>) -> Result<()> {
+        let before = (self.info.clone(), self.identity.clone());
+        let marks: Vec<Mark> = self.files.iter().map(Files::mark).collect();
+        let parts = self.parts.len();
+        let added = sources.into_iter().try_for_each(|source| self.push(source.into()));
+        if added.is_err() {
+            self.parts.truncate(parts);
+            self.ends.truncate(parts);
+            self.files.truncate(marks.len());
+            self.files.iter_mut().zip(marks).for_each(|(files, mark)| files.truncate(mark));
+            (self.info, self.identity) = before;
+        } else {
+            self.describe();
+        }
+        added
+    }
+
+    /// How many sources there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether there is no source: never.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// The axis along which the sources stand.
+    #[must_use]
+    pub fn axis(&self) -> usize {
+        self.axis
+    }
+
+    /// Where source number `part` begins and ends along the axis.
+    ///
+    /// # Panics
+    /// If there is no such source.
+    #[must_use]
+    pub fn range(&self, part: usize) -> std::ops::Range<u64> {
+        self.ends.start(part)..self.ends.end(part)
+    }
+
+    fn push(&mut self, source: StackPart) -> Result<()> {
+        let info = source.info();
+        self.check(info)?;
+        let dtype = self.joint_dtype(info)?;
+        let extent = info.shape[self.axis];
+        if !self.ends.push(extent) {
+            return Err(Error::InvalidArgument(format!("with {} the stack is longer than can be counted", info.name)));
+        }
+        self.info.dtype = dtype;
+        self.info.chunk_shape = joint_chunk_shape(self.info.chunk_shape.take(), info.chunk_shape.as_ref());
+        self.info.fill = self.info.fill.take().filter(|fill| info.fill.as_ref() == Some(fill));
+        let hashed = self.identity.take().zip(info.identity.as_ref());
+        self.identity = hashed.map(|(builder, identity)| builder.input(identity));
+        let part = self.part(source);
+        self.parts.push(part);
+        Ok(())
+    }
+
+    /// The source as it is kept.
+    fn part(&mut self, source: StackPart) -> Part {
+        let file = match source {
+            StackPart::Source(source) => return Part::Source(source),
+            StackPart::File(file) => file,
+        };
+        let looked_at = self.files.len().saturating_sub(KINDS_LOOKED_AT);
+        let known = (looked_at..self.files.len()).rev().find(|kind| self.files[*kind].push(&file));
+        let kind = match known {
+            Some(kind) => kind,
+            None => match Files::new(&file) {
+                Some(files) => {
+                    self.files.push(files);
+                    self.files.len() - 1
+                }
+                None => return Part::Source(Arc::new(*file)),
+            },
+        };
+        // Each file takes a byte of 4 GiB of paths at least, and each kind a file.
+        Part::File { kind: kind as u32, index: (self.files[kind].len() - 1) as u32 }
+    }
+
+    fn check(&self, info: &DatasetInfo) -> Result<()> {
+        let (own, other) = (&self.info.shape, &info.shape);
+        if own.len() != other.len() {
+            let what = format!("{} has {} axes, the stack has {}", info.name, other.len(), own.len());
+            return Err(Error::InvalidArgument(what));
+        }
+        match (0..own.len()).find(|&at| at != self.axis && own[at] != other[at]) {
+            None => Ok(()),
+            Some(at) => Err(Error::InvalidArgument(format!(
+                "{} has extent {} along axis {at}, the stack has {}; they may differ along axis {} only",
+                info.name, other[at], own[at], self.axis
+            ))),
+        }
+    }
+
+    fn joint_dtype(&self, info: &DatasetInfo) -> Result<DType> {
+        let own = &self.info.dtype;
+        let joint =
+            if self.promote { result_type(own, &info.dtype) } else { (*own == info.dtype).then(|| own.clone()) };
+        joint.ok_or_else(|| Error::DTypeMismatch {
+            dataset: info.name.clone(),
+            stored: info.dtype.to_string(),
+            requested: format!("{own} like the rest of its stack"),
+        })
+    }
+
+    /// Brings what the stack says of itself up to its sources.
+    fn describe(&mut self) {
+        let (axis, total) = (self.axis, self.ends.total());
+        self.info.shape = std::mem::take(&mut self.info.shape).with_axis(axis, total);
+        let first = self.with_own(0, |source| source.info().name.clone());
+        self.info.name = format!("stack of {} along axis {axis} ({first}, ..)", self.len());
+        if self.info.fill.as_ref().is_some_and(|fill| *fill.dtype() != self.info.dtype) {
+            self.info.fill = None;
+        }
+        let dtype = self.info.dtype.to_string();
+        self.info.identity = self.identity.clone().map(|builder| builder.field("dtype", dtype).finish());
+        if let (Some(chunk_shape), Some(each)) = (&mut self.info.chunk_shape, self.ends.each().filter(|each| *each > 0))
+        {
+            // Chunks that do not end with their source make no grid; sources do.
+            let chunk = chunk_shape[axis];
+            if !each.is_multiple_of(chunk) && chunk > each / 2 {
+                *chunk_shape = std::mem::take(chunk_shape).with_axis(axis, each);
+            }
+        }
+    }
+
+    /// Calls `work` with a part.
+    fn with_own<T>(&self, part: usize, work: impl FnOnce(&dyn ChunkSource) -> T) -> T {
+        match &self.parts[part] {
+            Part::Source(source) => work(&**source),
+            Part::File { kind, index } => {
+                let files = &self.files[*kind as usize];
+                let shape = files.first.shape.clone().with_axis(self.axis, self.ends.extent(part));
+                work(&files.source(*index as usize, shape))
+            }
+        }
+    }
+
+    /// Calls `work` with a part, cast to the stack's dtype.
+    fn with_part<T>(&self, part: usize, work: impl FnOnce(&dyn ChunkSource) -> Result<T>) -> Result<T> {
+        self.with_own(part, |source| {
+            if source.info().dtype == self.info.dtype {
+                return work(source);
+            }
+            work(&cast(source, &self.info.dtype, Casting::Safe)?)
+        })
+    }
+
+    /// The parts that hold some of `slab`, which is not empty.
+    fn touched(&self, slab: &Slab) -> std::ops::Range<usize> {
+        let (first, last) = (slab.start()[self.axis], slab.end(self.axis) - 1);
+        self.ends.find(first)..self.ends.find(last) + 1
+    }
+
+    /// What `slab` has of `part`: in the part, and in the stack; `None` if nothing.
+    fn regions(&self, part: usize, slab: &Slab) -> Option<(Slab, Slab)> {
+        let axis = self.axis;
+        let start = self.ends.start(part);
+        let (first, end) = (slab.start()[axis].max(start), slab.end(axis).min(self.ends.end(part)));
+        (first < end).then(|| (slab.with_axis(axis, first - start..end - start), slab.with_axis(axis, first..end)))
+    }
+
+    /// How `slab` is shared among `threads`: pieces that lie one after another in its buffer, and threads for each.
+    fn shares(&self, slab: &Slab, threads: usize) -> Vec<Slab> {
+        let touched = self.touched(slab);
+        if touched.len() == 1 || threads == 1 {
+            return vec![slab.clone()];
+        }
+        let Some(outermost) = slab.outermost_axis() else { return vec![slab.clone()] };
+        if outermost != self.axis {
+            let align = self.info.chunk_shape.as_ref().map_or(1, |chunk_shape| chunk_shape[outermost]);
+            return slab.split(threads as u64, align);
+        }
+        let shares = touched.len().min(threads * SHARES);
+        let bound = |share: usize| touched.start + touched.len() * share / shares;
+        let (start, end) = (slab.start()[outermost], slab.end(outermost));
+        let cut = |part: usize| if part >= self.len() { end } else { self.ends.start(part).clamp(start, end) };
+        let ranges = (0..shares).map(|share| cut(bound(share))..cut(bound(share + 1)));
+        ranges.filter(|range| !range.is_empty()).map(|range| slab.with_axis(outermost, range)).collect()
+    }
+
+    fn read_share(&self, share: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        for part in self.touched(share) {
+            worker.check()?;
+            let Some((from, to)) = self.regions(part, share) else { continue };
+            self.with_part(part, |source| {
+                Reading::of_region(source, &from, &to, share, worker.threads()).read(out, worker)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn share_cost(&self, share: &Slab, threads: usize) -> Cost {
+        let (mut scratch, mut moved) = (0, 0_u64);
+        let touched = self.touched(share);
+        let mut part = touched.start;
+        while part < touched.end {
+            let alike = self.alike(part, touched.end);
+            if let Some((from, to)) = self.regions(part, share) {
+                let cost = self
+                    .with_part(part, |source| Ok(Reading::of_region(source, &from, &to, share, threads).cost(threads)));
+                let cost = cost.unwrap_or_default();
+                scratch = cost.scratch_bytes.max(scratch);
+                moved = moved.saturating_add(cost.moved_bytes.saturating_mul(alike));
+            }
+            part += alike as usize;
+        }
+        Cost::new(scratch, moved)
+    }
+
+    /// How many parts from `part` on, before `end`, cost the same: files of a kind between the first and the last.
+    fn alike(&self, part: usize, end: usize) -> u64 {
+        let Part::File { kind, .. } = self.parts[part] else { return 1 };
+        if self.ends.each().is_none() || part == 0 {
+            return 1;
+        }
+        let same = |other: &Part| matches!(other, Part::File { kind: other, .. } if *other == kind);
+        let inner = end.saturating_sub(1).min(self.len() - 1).max(part);
+        let count = self.parts[part..inner].iter().take_while(|other| same(other)).count();
+        count.max(1) as u64
+    }
+}
+
+/// The chunk shape that suits both: sources without chunks suit any.
+fn joint_chunk_shape(own: Option<Shape>, other: Option<&Shape>) -> Option<Shape> {
+    match (own, other) {
+        (Some(own), Some(other)) => Some(own.iter().zip(other.iter()).map(|(a, b)| *a.max(b)).collect()),
+        (own, other) => own.or_else(|| other.cloned()),
+    }
+}
+
+impl fmt::Debug for VirtualStack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirtualStack").field("info", &self.info).field("axis", &self.axis).finish_non_exhaustive()
+    }
+}
+
+impl ChunkSource for VirtualStack {
+    fn info(&self) -> &DatasetInfo {
+        &self.info
+    }
+
+    fn held_bytes(&self) -> u64 {
+        let mut pools: Vec<&Arc<SourcePool>> = Vec::new();
+        for files in &self.files {
+            if !pools.iter().any(|pool| Arc::ptr_eq(pool, files.pool())) {
+                pools.push(files.pool());
+            }
+        }
+        let columns = (self.parts.capacity() * size_of::<Part>()) as u64 + self.ends.bytes();
+        let files = self.files.iter().map(Files::bytes).chain(pools.iter().map(|pool| pool.held_bytes()));
+        let sources = self.parts.iter().map(|part| match part {
+            Part::Source(source) => source.held_bytes(),
+            Part::File { .. } => 0,
+        });
+        files.chain(sources).fold(columns, u64::saturating_add)
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+        if slab.is_empty() {
+            return Cost::default();
+        }
+        let shares = self.shares(slab, threads);
+        let at_once = shares.len().min(threads);
+        let each = shares.iter().map(|share| self.share_cost(share, threads / at_once.max(1)));
+        let (scratch, moved) = each
+            .fold((0, 0_u64), |(most, sum), cost| (cost.scratch_bytes.max(most), sum.saturating_add(cost.moved_bytes)));
+        Cost::new(scratch.saturating_mul(at_once as u64), moved)
+    }
+
+    fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        slab.check(&self.info, out.len())?;
+        if out.is_empty() {
+            return Ok(());
+        }
+        let size = self.info.dtype.size();
+        let mut rest = out;
+        let mut items = Vec::new();
+        for share in self.shares(slab, worker.threads()) {
+            let (bytes, after) = rest.split_at_mut(share.bytes(size) as usize);
+            items.push((share, bytes));
+            rest = after;
+        }
+        worker.for_each(items, |(share, bytes), worker| self.read_share(&share, bytes, worker))
+    }
+}
