@@ -31,6 +31,7 @@ mod options;
 mod output;
 mod progress;
 mod show;
+mod stats;
 #[cfg(test)]
 mod testing;
 
@@ -64,6 +65,7 @@ enum Command {
     Ls(ls::LsArgs),
     Info(info::InfoArgs),
     Show(show::ShowArgs),
+    Stats(stats::StatsArgs),
     Hash(hash::HashArgs),
     Fft(fft::FftArgs),
     Demo(demo::DemoArgs),
@@ -112,6 +114,7 @@ impl Command {
             Command::Ls(args) => args.run(context, out),
             Command::Info(args) => args.run(context, out),
             Command::Show(args) => args.run(context, out),
+            Command::Stats(args) => args.run(context, out),
             Command::Hash(args) => args.run(context, out),
             Command::Fft(args) => args.run(context, out),
             Command::Demo(args) => args.run(context, out),
@@ -141,7 +144,7 @@ mod tests {
     #[test]
     fn writes_completions_that_know_the_commands() {
         let script = chunk(Registry::new(), ["completions", "bash"]).unwrap();
-        for command in ["ls", "info", "show", "hash", "fft", "demo"] {
+        for command in ["ls", "info", "show", "stats", "hash", "fft", "demo"] {
             assert!(script.contains(&format!("chunk__subcmd__{command}")), "{command}");
         }
     }

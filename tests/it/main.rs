@@ -11,3 +11,4 @@ mod program;
 mod python;
 mod read_back;
 mod show;
+mod stats;

@@ -175,6 +175,29 @@ fn trimmed(mut decimal: Decimal) -> Decimal {
     decimal
 }
 
+/// A float alone, with all the digits that tell it: Python's `repr`.
+pub(super) fn alone(x: f64, width: Width) -> String {
+    if !x.is_finite() {
+        return if x.is_nan() {
+            "nan".to_owned()
+        } else if x < 0.0 {
+            "-inf".to_owned()
+        } else {
+            "inf".to_owned()
+        };
+    }
+    let shortest = width.shortest(x);
+    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    match exponent.parse::<i32>().unwrap_or(0) {
+        -4..=15 => {
+            let (whole, fraction) = positional(&shortest);
+            let sign = if x.is_sign_negative() { "-" } else { "" };
+            format!("{sign}{whole}.{}", if fraction.is_empty() { "0" } else { &fraction })
+        }
+        exponent => format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.unsigned_abs()),
+    }
+}
+
 /// Whether very large, very small or very different values are among those, none of them zero.
 fn needs_exponents(values: impl Iterator<Item = f64>, width: Width) -> bool {
     let (least, most) = values.fold((f64::INFINITY, 0.0), |(least, most), x| (x.min(least), x.max(most)));
@@ -225,6 +248,17 @@ mod tests {
         assert_eq!(texts(&[1e-5, 1.5], Width::Double), ["1.0e-05", "1.5e+00"]);
         assert_eq!(texts(&[1e200, -1.0], Width::Double), [" 1.e+200", "-1.e+000"]);
         assert_eq!(texts(&[1000.0], Width::Half), ["1.e+03"]);
+    }
+
+    #[test]
+    fn alone_it_has_all_its_digits() {
+        let cases = [(0.1, "0.1"), (-0.0, "-0.0"), (1e16, "1e+16"), (1e15, "1000000000000000.0"), (0.00012, "0.00012")];
+        for (x, text) in cases {
+            assert_eq!(alone(x, Width::Double), text);
+        }
+        assert_eq!(alone(1.25e-5, Width::Double), "1.25e-05");
+        assert_eq!(alone(f64::from(0.1_f32), Width::Single), "0.1");
+        assert_eq!(alone(f64::NEG_INFINITY, Width::Half), "-inf");
     }
 
     #[test]

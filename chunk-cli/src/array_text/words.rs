@@ -1,9 +1,10 @@
 //! The text of each element, all of one array together.
 
-use chunk_core::{Complex, DType, Element, Result, StructType, TimeUnit};
+use chunk_core::{Buffer, Complex, DType, Element, Result, StructType, TimeUnit};
 use half::f16;
+use serde_json::Value;
 
-use super::floats::{FloatFormat, Width};
+use super::floats::{FloatFormat, Width, alone};
 use super::times::{NAT, moment};
 use super::{EDGE, GAP, THRESHOLD};
 
@@ -43,6 +44,47 @@ pub(crate) fn words(dtype: &DType, bytes: &[u8], scalar: bool) -> Result<Vec<Str
         // Opaque bytes, and dtypes that came after this program.
         _ => each(dtype, bytes, hexadecimal_literal),
     })
+}
+
+/// One element alone, floats with all their digits, as Python's `repr` has it.
+///
+/// # Errors
+/// As [`words`].
+pub(crate) fn word(dtype: &DType, bytes: &[u8]) -> Result<String> {
+    let mut element = Buffer::zeroed(bytes.len())?;
+    element.copy_from_slice(bytes);
+    Ok(match dtype {
+        DType::F16 => alone(element.elements::<f16>()?[0].into(), Width::Half),
+        DType::F32 => alone(element.elements::<f32>()?[0].into(), Width::Single),
+        DType::F64 => alone(element.elements::<f64>()?[0], Width::Double),
+        DType::ComplexF32 => complex_alone(element.elements::<Complex<f32>>()?[0], Width::Single),
+        DType::ComplexF64 => complex_alone(element.elements::<Complex<f64>>()?[0], Width::Double),
+        _ => words(dtype, &element, true)?.concat(),
+    })
+}
+
+fn complex_alone<T: Copy + Into<f64>>(x: Complex<T>, width: Width) -> String {
+    let (real, imaginary) = (alone(x.re.into(), width), alone(x.im.into(), width));
+    let plus = if imaginary.starts_with('-') { "" } else { "+" };
+    format!("({real}{plus}{imaginary}j)")
+}
+
+/// One element as JSON: a number, a pair for a complex one, true or false; else its text, as for NaN and infinity, which
+/// JSON does not have.
+///
+/// # Errors
+/// As [`words`].
+pub(crate) fn json(dtype: &DType, bytes: &[u8]) -> Result<Value> {
+    let part = |dtype: &DType, bytes: &[u8]| -> Result<Value> {
+        let text = word(dtype, bytes)?;
+        Ok(serde_json::from_str(&text.to_lowercase()).unwrap_or(Value::String(text)))
+    };
+    match dtype {
+        DType::ComplexF32 => Ok(vec![part(&DType::F32, &bytes[..4])?, part(&DType::F32, &bytes[4..])?].into()),
+        DType::ComplexF64 => Ok(vec![part(&DType::F64, &bytes[..8])?, part(&DType::F64, &bytes[8..])?].into()),
+        dtype if dtype.is_numeric() => part(dtype, bytes),
+        dtype => word(dtype, bytes).map(Value::String),
+    }
 }
 
 fn each(dtype: &DType, bytes: &[u8], word: impl Fn(&[u8]) -> String) -> Vec<String> {
@@ -98,7 +140,7 @@ fn structures(kind: &StructType, bytes: &[u8], scalar: bool) -> Result<Vec<Strin
     let mut columns = Vec::new();
     for field in &kind.fields {
         let span = field.offset..field.offset + field.dtype.size();
-        let mut column = chunk_core::Buffer::zeroed(bytes.len() / size * span.len())?;
+        let mut column = Buffer::zeroed(bytes.len() / size * span.len())?;
         for (to, element) in column.chunks_exact_mut(span.len().max(1)).zip(bytes.chunks_exact(size)) {
             to.copy_from_slice(&element[span.clone()]);
         }
@@ -199,7 +241,6 @@ fn is_printable(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chunk_core::Buffer;
 
     fn buffer(bytes: &[u8]) -> Buffer {
         let mut buffer = Buffer::zeroed(bytes.len()).unwrap();
@@ -221,6 +262,17 @@ mod tests {
         assert_eq!(bytes_literal(b"it's \x00\n"), "b\"it's \\x00\\n\"");
         assert_eq!(text_literal("a'b\"\u{7f}\u{e9}\u{200b}"), "'a\\'b\"\\x7f\u{e9}\\u200b'");
         assert_eq!(text_literal("e\u{301}"), "'e\u{301}'");
+    }
+
+    #[test]
+    fn one_element_alone() {
+        let x = Complex::new(0.1_f32, -2.0);
+        assert_eq!(word(&DType::ComplexF32, Complex::as_bytes(&[x])).unwrap(), "(0.1-2.0j)");
+        assert_eq!(json(&DType::ComplexF32, Complex::as_bytes(&[x])).unwrap(), serde_json::json!([0.1, -2.0]));
+        assert_eq!(json(&DType::F64, &f64::NAN.to_ne_bytes()).unwrap(), "nan");
+        assert_eq!(json(&DType::U64, &u64::MAX.to_ne_bytes()).unwrap(), u64::MAX);
+        assert_eq!(json(&DType::Bool, &[1]).unwrap(), true);
+        assert_eq!(json(&DType::Bytes(1), b"7").unwrap(), "b'7'");
     }
 
     #[test]

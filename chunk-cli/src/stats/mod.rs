@@ -1,0 +1,173 @@
+//! `chunk stats`: minimum, maximum, mean, standard deviation and the number of NaNs, in one pass.
+//!
+//! Sums are exact, so the result has the same bits for any budget, any number of threads and any order.
+
+mod exact;
+mod tally;
+
+use chunk_core::{ChunkSource, DType, DatasetInfo, Error, Location, Result, Run, Scalar};
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Context;
+use crate::array_text::{json, word};
+use crate::failure::Outcome;
+use crate::options::{RunOptions, location};
+use crate::output::{Out, Table, print, print_json};
+use tally::Tally;
+
+/// Prints minimum, maximum, mean, standard deviation and the number of NaNs, in one pass
+///
+/// NaNs are counted and left out of the rest. The standard deviation is that of the values themselves (ddof 0). Mean and
+/// deviation are computed without rounding until the end. Complex numbers are ordered by their real parts, then by their
+/// imaginary ones.
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    /// The dataset
+    #[arg(value_name = "DATASET", value_parser = location())]
+    dataset: Location,
+    /// Prints one JSON object; null for what there is not
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    run: RunOptions,
+}
+
+#[derive(Serialize)]
+struct StatsRecord<'a> {
+    dataset: &'a str,
+    shape: &'a [u64],
+    dtype: String,
+    count: u64,
+    nan: u64,
+    min: Value,
+    max: Value,
+    mean: Value,
+    std: Value,
+}
+
+impl StatsArgs {
+    pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
+        let source = context.registry.open(&self.dataset)?;
+        let info = source.info();
+        tally::check(&info.dtype, &info.name)?;
+        let run = self.run.to_run(context);
+        if self.run.dry_run {
+            return print(out, &run.planner().read(&source)?.describe());
+        }
+        let watched = self.run.watch(&run, format!("stats {}", self.dataset));
+        let tally = tally(&source, watched.run())?;
+        drop(watched);
+        if self.json { print_record(out, info, &tally) } else { print_table(out, info, &tally) }
+    }
+}
+
+fn tally(source: &dyn ChunkSource, run: &Run) -> Result<Tally> {
+    let info = source.info();
+    let tally = run.fold(source, |_, bytes| Tally::of(&info.dtype, bytes, &info.name), Tally::merge)?;
+    Ok(tally.unwrap_or_default())
+}
+
+fn print_record(out: &mut Out, info: &DatasetInfo, tally: &Tally) -> Outcome {
+    let scalar =
+        |scalar: Option<&Scalar>| scalar.map_or(Ok(Value::Null), |scalar| json(scalar.dtype(), scalar.bytes()));
+    let float = |x: &f64| json(&DType::F64, &x.to_ne_bytes());
+    let means = tally.mean().iter().map(float).collect::<Result<Vec<Value>>>()?;
+    let extremes = tally.extremes.as_ref();
+    let record = StatsRecord {
+        dataset: &info.name,
+        shape: &info.shape,
+        dtype: info.dtype.to_string(),
+        count: tally.count,
+        nan: tally.nan,
+        min: scalar(extremes.map(|extremes| &extremes.min))?,
+        max: scalar(extremes.map(|extremes| &extremes.max))?,
+        mean: if means.len() > 1 { means.into() } else { means.into_iter().next().unwrap_or_default() },
+        std: tally.deviation().as_ref().map(float).transpose()?.unwrap_or_default(),
+    };
+    print_json(out, &record)
+}
+
+fn print_table(out: &mut Out, info: &DatasetInfo, tally: &Tally) -> Outcome {
+    let scalar = |scalar: &Scalar| word(scalar.dtype(), scalar.bytes());
+    let mut rows = vec![
+        ("dataset", info.name.clone()),
+        ("shape", info.shape.to_string()),
+        ("dtype", info.dtype.to_string()),
+        ("nan", tally.nan.to_string()),
+    ];
+    if let Some(extremes) = &tally.extremes {
+        rows.push(("min", scalar(&extremes.min)?));
+        rows.push(("max", scalar(&extremes.max)?));
+    }
+    match tally.mean().as_slice() {
+        [] => {}
+        [real, imaginary, ..] => {
+            let bytes = [real.to_ne_bytes(), imaginary.to_ne_bytes()].concat();
+            rows.push(("mean", word(&DType::ComplexF64, &bytes)?));
+        }
+        [mean] => rows.push(("mean", float_text(*mean)?)),
+    }
+    if let Some(deviation) = tally.deviation() {
+        rows.push(("std", float_text(deviation)?));
+    }
+    let mut table = Table::new(usize::MAX);
+    for (name, value) in &rows {
+        table.push([name, value.as_str()]);
+    }
+    table.print(out)
+}
+
+fn float_text(x: f64) -> std::result::Result<String, Error> {
+    word(&DType::F64, &x.to_ne_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::chunk;
+    use chunk_core::{MemoryBackend, MemorySource, Registry};
+
+    fn registry(source: MemorySource) -> Registry {
+        let memory = MemoryBackend::new();
+        memory.insert("x", source);
+        Registry::new().with(memory)
+    }
+
+    #[test]
+    fn prints_a_table_or_an_object() {
+        let source = || registry(MemorySource::new([2, 2], &[1_i16, -2, 3, 4]).unwrap());
+        let text = chunk(source(), ["stats", "memory:x"]).unwrap();
+        let lines = ["shape    (2, 2)", "dtype    int16", "nan      0", "min      -2", "max      4", "mean     1.5"];
+        assert!(lines.iter().all(|line| text.lines().any(|printed| printed == *line)), "{text}");
+        let text = chunk(source(), ["stats", "--json", "memory:x"]).unwrap();
+        let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(object["min"], -2);
+        assert_eq!(object["mean"], 1.5);
+        assert_eq!(object["std"], 5.25_f64.sqrt());
+    }
+
+    #[test]
+    fn the_result_has_the_same_bits_for_any_plan() {
+        let elements: Vec<f32> = (0..60_000).map(|i| (i as f32).sin() * 1e3 + 1e6).collect();
+        let mut found = std::collections::BTreeSet::new();
+        for (chunk_shape, memory, threads) in [([200, 300], "1M", "1"), ([7, 30], "3K", "3"), ([200, 1], "64K", "2")] {
+            let source = MemorySource::new([200, 300], &elements).unwrap().with_chunk_shape(chunk_shape).unwrap();
+            found.insert(
+                chunk(registry(source), ["stats", "memory:x", "--memory", memory, "--threads", threads]).unwrap(),
+            );
+        }
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
+
+    #[test]
+    fn nothing_has_no_mean_and_text_is_refused() {
+        let empty = registry(MemorySource::new::<f64>([0], &[]).unwrap());
+        let object: serde_json::Value =
+            serde_json::from_str(&chunk(empty, ["stats", "--json", "memory:x"]).unwrap()).unwrap();
+        assert!(object["min"].is_null() && object["mean"].is_null() && object["std"].is_null());
+        let info = chunk_core::DatasetInfo::new([1], "S2".parse().unwrap());
+        let text = registry(MemorySource::from_bytes(info, *b"ab").unwrap());
+        assert!(chunk(text, ["stats", "memory:x"]).unwrap_err().message().unwrap().contains("does not take S2"));
+    }
+}
