@@ -94,7 +94,7 @@ pub(crate) fn plan(
 ) -> Result<Staged> {
     let build = |info: DatasetInfo| registry.create(output, info, options);
     Staged::plan(Arc::new(node), run, folder(output.path()), info, &build)
-        .map_err(|error| if options.overwrite { error } else { with_overwrite_hint(error) })
+        .map_err(|error| with_overwrite_hint(error, options))
 }
 
 /// What the transform of `input` along `axis` is as a dataset: with the input's chunks and growth where they fit.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chunk_core::{Bytes, Error, Location, Registry, Result, Run};
+use chunk_core::{Bytes, CreateOptions, Error, Location, Registry, Result, Run};
 use serde::Serialize;
 
 use crate::failure::{Outcome, say};
@@ -95,9 +95,9 @@ pub(crate) fn check_apart(input: &Location, output: &Location) -> Result<()> {
 }
 
 /// The error with what to do about an output that exists.
-pub(crate) fn with_overwrite_hint(error: Error) -> Error {
+pub(crate) fn with_overwrite_hint(error: Error, options: &CreateOptions) -> Error {
     match error {
-        Error::AlreadyExists { path, .. } => Error::AlreadyExists { path, hint: OVERWRITE_HINT },
+        Error::AlreadyExists { path, .. } if !options.overwrite => Error::AlreadyExists { path, hint: OVERWRITE_HINT },
         error => error,
     }
 }

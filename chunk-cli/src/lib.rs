@@ -19,6 +19,7 @@
 mod array_text;
 mod cancel;
 mod contained;
+mod convert;
 mod demo;
 mod failure;
 mod fft;
@@ -67,6 +68,7 @@ enum Command {
     Show(show::ShowArgs),
     Stats(stats::StatsArgs),
     Hash(hash::HashArgs),
+    Convert(convert::ConvertArgs),
     Fft(fft::FftArgs),
     Demo(demo::DemoArgs),
     /// Writes completions for a shell
@@ -116,6 +118,7 @@ impl Command {
             Command::Show(args) => args.run(context, out),
             Command::Stats(args) => args.run(context, out),
             Command::Hash(args) => args.run(context, out),
+            Command::Convert(args) => args.run(context, out),
             Command::Fft(args) => args.run(context, out),
             Command::Demo(args) => args.run(context, out),
             Command::Completions { shell } => {
@@ -144,7 +147,7 @@ mod tests {
     #[test]
     fn writes_completions_that_know_the_commands() {
         let script = chunk(Registry::new(), ["completions", "bash"]).unwrap();
-        for command in ["ls", "info", "show", "stats", "hash", "fft", "demo"] {
+        for command in ["ls", "info", "show", "stats", "hash", "convert", "fft", "demo"] {
             assert!(script.contains(&format!("chunk__subcmd__{command}")), "{command}");
         }
     }

@@ -1,0 +1,140 @@
+//! `chunk convert`: a copy of a dataset in another format, with other chunks, another filter, another dtype.
+
+use std::sync::Arc;
+
+use chunk_core::{Casting, ChunkSource, DType, DatasetInfo, Location, Result, cast_if_needed};
+use clap::Args;
+
+use crate::Context;
+use crate::failure::Outcome;
+use crate::job::{Job, check_apart, output_location, with_overwrite_hint};
+use crate::options::{OutputOptions, RunOptions, location};
+use crate::output::Out;
+
+/// Copies a dataset: to another format, with other chunks, another filter or another dtype
+///
+/// Values are never changed silently: a dtype that --casting does not allow, or a value that the new dtype does not have,
+/// is an error, and leaves no output.
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// The dataset that is copied
+    #[arg(value_name = "IN", value_parser = location())]
+    input: Location,
+    /// Where it goes, in the format of its ending or scheme; without ::DATASET the input's name
+    #[arg(value_name = "OUT", value_parser = location())]
+    output: Location,
+    /// The dtype of the output, as float32 or f4 [default: the input's]
+    #[arg(long, value_name = "DTYPE")]
+    dtype: Option<DType>,
+    /// How freely --dtype may change values, as NumPy has it: no, equiv, safe, same_kind or unsafe
+    #[arg(long, value_name = "RULE", default_value = "same_kind", requires = "dtype")]
+    casting: Casting,
+    /// Prints one JSON object: bytes, seconds, rate, plan
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    output_options: OutputOptions,
+    #[command(flatten)]
+    run: RunOptions,
+}
+
+impl ConvertArgs {
+    pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
+        let input = context.registry.open(&self.input)?;
+        check_apart(&self.input, &self.output)?;
+        let output = output_location(&context.registry, &self.input, &self.output);
+        let source = self.cast(input)?;
+        let run = self.run.to_run(context);
+        let info = self.output_options.wished(described(source.info()))?;
+        let options = self.output_options.create_options();
+        let build = |info: DatasetInfo| context.registry.create(&output, info, &options);
+        let planned = run.planner().create(&source, &info, &build);
+        let (plan, sink) = planned.map_err(|error| with_overwrite_hint(error, &options))?;
+        let job = Job {
+            what: format!("convert {}", self.input),
+            input: self.input.to_string(),
+            output: &output,
+            bytes: plan.bytes(),
+            plan: plan.describe(),
+            json: self.json,
+        };
+        job.execute(&run, &self.run, out, |run| run.copy_planned(&plan, &source, sink))
+    }
+
+    fn cast(&self, input: Arc<dyn ChunkSource>) -> Result<Arc<dyn ChunkSource>> {
+        match &self.dtype {
+            Some(dtype) => cast_if_needed(input, dtype, self.casting),
+            None => Ok(input),
+        }
+    }
+}
+
+/// What a copy of a dataset is: all of it but its name and identity.
+pub(crate) fn described(info: &DatasetInfo) -> DatasetInfo {
+    let mut copy = info.clone();
+    copy.identity = None;
+    copy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Failure;
+    use crate::testing::chunk;
+    use chunk_core::{ChunkSourceExt, MemoryBackend, MemorySource, Registry};
+
+    fn memory() -> MemoryBackend {
+        let elements: Vec<f64> = (0..24).map(f64::from).collect();
+        let memory = MemoryBackend::new();
+        memory.insert("x", MemorySource::new([4, 6], &elements).unwrap().with_chunk_shape([2, 6]).unwrap());
+        memory
+    }
+
+    fn convert(memory: &MemoryBackend, args: &[&str]) -> std::result::Result<String, Failure> {
+        let args = ["convert"].into_iter().chain(args.iter().copied()).chain(["--progress", "never"]);
+        chunk(Registry::new().with(memory.clone()), args)
+    }
+
+    fn read(memory: &MemoryBackend, name: &str) -> Arc<dyn ChunkSource> {
+        Registry::new().with(memory.clone()).open(&format!("memory:{name}").parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn copies_with_other_chunks_and_another_dtype() {
+        let memory = memory();
+        convert(&memory, &["memory:x", "memory:y", "--chunks", "3,2", "--dtype", "f4"]).unwrap();
+        let y = read(&memory, "y");
+        assert_eq!(y.info().chunk_shape, Some([3, 2].into()));
+        assert_eq!(y.read_all::<f32>().unwrap(), (0..24_u8).map(f32::from).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn refuses_before_anything_is_created() {
+        let cases: [(&[&str], u8, &str); 7] = [
+            (&["memory:x", "memory:x"], 1, "is the input as well as the output"),
+            (&["memory:x", "memory:y", "--dtype", "i4"], 1, "same_kind does not make it int32"),
+            (&["memory:x", "memory:y", "--dtype", "f5"], 2, "is not a dtype"),
+            (&["memory:x", "memory:y", "--casting", "safe"], 2, "--dtype"),
+            (&["memory:x", "memory:y", "--dtype", "f4", "--casting", "wild"], 2, "is not a casting rule"),
+            (&["memory:x", "memory:y", "--filter", "zip"], 1, "zip"),
+            (&["memory:x", "memory:y", "--memory", "10"], 1, "budget of 10 B is too small"),
+        ];
+        for (args, status, part) in cases {
+            let memory = memory();
+            let failure = convert(&memory, args).unwrap_err();
+            let message = failure.message().unwrap();
+            assert!(failure.status() == status && message.contains(part), "{args:?}: {message}");
+            assert!(Registry::new().with(memory).open(&"memory:y".parse().unwrap()).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_the_dtype_does_not_have_is_an_error() {
+        let memory = memory();
+        memory.insert("x", MemorySource::new([1], &[1e10]).unwrap());
+        let args = ["memory:x", "memory:y", "--dtype", "u1", "--casting", "unsafe"];
+        let message = convert(&memory, &args).unwrap_err().message().unwrap();
+        assert!(message.contains("uint8"), "{message}");
+        assert!(Registry::new().with(memory).open(&"memory:y".parse().unwrap()).is_err());
+    }
+}
