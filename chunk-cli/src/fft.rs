@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, CreateOptions, DatasetInfo, Error, Location, Registry, Result, Run};
+use chunk_core::{ChunkSource, CreateOptions, DatasetInfo, Location, Registry, Result, Run};
 use chunk_ops::{Fft, Staged};
 use clap::Args;
 
 use crate::Context;
 use crate::failure::Outcome;
 use crate::job::{Job, check_apart, output_location, with_overwrite_hint};
-use crate::names::folder;
+use crate::names::{axis_of, folder};
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
 
@@ -112,19 +112,6 @@ pub(crate) fn output_info(input: &DatasetInfo, transform: &DatasetInfo, axis: us
     });
     info.max_shape = most.clone().filter(|_| (0..shape.len()).any(grows));
     info
-}
-
-/// The axis that a number, maybe negative, means.
-fn axis_of(axis: i64, info: &DatasetInfo) -> Result<usize> {
-    let ndim = info.shape.len();
-    let counted = if axis < 0 { axis.saturating_add_unsigned(ndim as u64) } else { axis };
-    match usize::try_from(counted) {
-        Ok(axis) => info.check_axis(axis).map(|()| axis),
-        // Said as the core says it of an axis that is too large.
-        Err(_) => {
-            Err(Error::InvalidArgument(format!("axis {axis} is out of range for {}, which has {ndim} axes", info.name)))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod append;
 mod array_text;
 mod cancel;
 mod contained;
@@ -69,6 +70,7 @@ enum Command {
     Stats(stats::StatsArgs),
     Hash(hash::HashArgs),
     Convert(convert::ConvertArgs),
+    Append(append::AppendArgs),
     Fft(fft::FftArgs),
     Demo(demo::DemoArgs),
     /// Writes completions for a shell
@@ -119,6 +121,7 @@ impl Command {
             Command::Stats(args) => args.run(context, out),
             Command::Hash(args) => args.run(context, out),
             Command::Convert(args) => args.run(context, out),
+            Command::Append(args) => args.run(context, out),
             Command::Fft(args) => args.run(context, out),
             Command::Demo(args) => args.run(context, out),
             Command::Completions { shell } => {
@@ -147,7 +150,7 @@ mod tests {
     #[test]
     fn writes_completions_that_know_the_commands() {
         let script = chunk(Registry::new(), ["completions", "bash"]).unwrap();
-        for command in ["ls", "info", "show", "stats", "hash", "convert", "fft", "demo"] {
+        for command in ["ls", "info", "show", "stats", "hash", "convert", "append", "fft", "demo"] {
             assert!(script.contains(&format!("chunk__subcmd__{command}")), "{command}");
         }
     }

@@ -1,9 +1,9 @@
-//! Names inside a file.
+//! Names: of files, of what is inside of them, of axes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chunk_core::{Entry, EntryKind, Error, Location, Registry, Result};
+use chunk_core::{DatasetInfo, Entry, EntryKind, Error, Location, Registry, Result};
 
 /// A name without the slashes around it: `/g/d`, `g/d` and `g/d/` are one thing.
 pub(crate) fn plain(name: &str) -> &str {
@@ -36,6 +36,19 @@ pub(crate) fn only_dataset(registry: &Registry, file: &Location) -> Option<Strin
     let mut names = entries.iter().filter(|entry| matches!(entry.kind, EntryKind::Dataset(_))).map(|entry| &entry.name);
     let (only, another) = (names.next()?, names.next());
     (another.is_none() && !plain(only).is_empty()).then(|| only.clone())
+}
+
+/// The axis that a number, maybe negative, means.
+pub(crate) fn axis_of(axis: i64, info: &DatasetInfo) -> Result<usize> {
+    let ndim = info.shape.len();
+    let counted = if axis < 0 { axis.saturating_add_unsigned(ndim as u64) } else { axis };
+    match usize::try_from(counted) {
+        Ok(axis) => info.check_axis(axis).map(|()| axis),
+        // Said as the core says it of an axis that is too large.
+        Err(_) => {
+            Err(Error::InvalidArgument(format!("axis {axis} is out of range for {}, which has {ndim} axes", info.name)))
+        }
+    }
 }
 
 /// The location with its path's `*`, `?` and `[..]` expanded, unless a file is called just that.

@@ -46,6 +46,20 @@ pub(crate) struct OutputOptions {
 pub(crate) const OVERWRITE_HINT: &str = "; --overwrite replaces it";
 
 impl OutputOptions {
+    /// Whether an output that exists is replaced.
+    pub(crate) fn overwrite(&self) -> bool {
+        self.overwrite
+    }
+
+    /// That nothing was asked for which a dataset that exists has decided already.
+    pub(crate) fn check_unused(&self, existing: &DatasetInfo) -> Result<(), Error> {
+        if self.chunks.is_none() && self.filter.is_none() {
+            return Ok(());
+        }
+        let name = &existing.name;
+        Err(Error::InvalidArgument(format!("{name} exists already: --chunks and --filter are for a new dataset")))
+    }
+
     /// How the output is created.
     pub(crate) fn create_options(&self) -> CreateOptions {
         let options = CreateOptions::default().with_overwrite(self.overwrite);
