@@ -1,8 +1,9 @@
 //! A file read and written at positions, without a cursor that threads would share.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::{Error, Result, Spans, Worker};
 
@@ -34,6 +35,7 @@ pub struct DataFile {
     file: File,
     path: PathBuf,
     dataset: String,
+    locked: AtomicBool,
 }
 
 impl DataFile {
@@ -49,7 +51,7 @@ impl DataFile {
     /// A file that is open already; errors name it `path`.
     #[must_use]
     pub fn new(file: File, path: impl Into<PathBuf>) -> Self {
-        DataFile { file, path: path.into(), dataset: String::new() }
+        DataFile { file, path: path.into(), dataset: String::new(), locked: AtomicBool::new(false) }
     }
 
     /// With the dataset that errors name beside the file.
@@ -69,6 +71,35 @@ impl DataFile {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Takes the file for writing, for as long as it is open: nobody else has it then. Where the file system has no
+    /// locks, nothing is taken.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while another has it, in this process or elsewhere, for writing or for reading; [`Error::Io`].
+    pub fn lock(&self) -> Result<()> {
+        self.locks(self.file.try_lock())
+    }
+
+    /// Takes the file for reading, for as long as it is open: others may read it, but not write.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while another has it for writing; [`Error::Io`].
+    pub fn lock_shared(&self) -> Result<()> {
+        self.locks(self.file.try_lock_shared())
+    }
+
+    fn locks(&self, tried: std::result::Result<(), TryLockError>) -> Result<()> {
+        match tried {
+            Ok(()) => {
+                self.locked.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: self.path.clone() }),
+            Err(TryLockError::Error(cause)) if cause.kind() == io::ErrorKind::Unsupported => Ok(()),
+            Err(TryLockError::Error(cause)) => Err(Error::io(&self.path, "lock", cause)),
+        }
     }
 
     /// Its length now, in bytes.
@@ -152,6 +183,17 @@ impl DataFile {
     }
 }
 
+/// Closing a file gives its lock up only when all who inherited it have closed it, too: child processes that start
+/// meanwhile. So it is given up first.
+impl Drop for DataFile {
+    fn drop(&mut self) {
+        if *self.locked.get_mut() {
+            // Nothing is lost if this fails: closing is next.
+            let _ = self.file.unlock();
+        }
+    }
+}
+
 /// How many of the next spans one read serves, and where the last of them ends.
 fn stretch(spans: &Spans) -> (usize, usize) {
     let mut ahead = spans.clone();
@@ -201,4 +243,29 @@ fn write_all_at(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()>
         offset += written as u64;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_are_held_until_the_file_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        std::fs::write(&path, "x").unwrap();
+        let open = || DataFile::open(&path).unwrap();
+        let (reader, other_reader) = (open(), open());
+        reader.lock_shared().unwrap();
+        other_reader.lock_shared().unwrap();
+        assert!(matches!(open().lock(), Err(Error::Locked { .. })));
+        // As a child process does that was started meanwhile.
+        let inherited = reader.file().try_clone().unwrap();
+        drop((reader, other_reader));
+        let writer = open();
+        writer.lock().unwrap();
+        assert!(matches!(open().lock_shared(), Err(Error::Locked { .. })));
+        drop((writer, inherited));
+        open().lock_shared().unwrap();
+    }
 }

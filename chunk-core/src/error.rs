@@ -169,8 +169,8 @@ pub enum Error {
         /// What to do about it, after a separator, or nothing.
         hint: &'static str,
     },
-    /// Another writer has the file.
-    #[error("{}: another writer has the file", path.display())]
+    /// Somebody else has the file.
+    #[error("{}: locked: another program, or another part of this one, is using it", path.display())]
     Locked {
         /// The file.
         path: PathBuf,

@@ -60,7 +60,7 @@ impl Backend for Hdf5 {
     }
 
     fn list(&self, path: &Path) -> Result<Vec<Entry>> {
-        let (_, library_file) = file::open(path, self.reading.locking)?;
+        let (_own, library_file) = file::open(path, self.reading.locking)?;
         let place = Place::new(path, "");
         let found = file::walk(&library_file, &place)?;
         Ok(found.into_iter().map(|(name, found)| entry(&library_file, path, name, &found)).collect())

@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use chunk_core::{DataFile, Error, Result};
-use hdf5::{Group, IndexType, IterationOrder, LinkType, LocationType};
+use hdf5::{FileBuilder, Group, IndexType, IterationOrder, LinkType, LocationType};
 
 use crate::error::{Place, reason};
 use crate::library;
 
 /// Whether a file is locked while it is open.
 ///
-/// HDF5 takes a shared lock for reading and an exclusive one for writing, so that nobody reads what is being
-/// written. File systems without locks are the reason to switch it off.
+/// A shared lock for reading and an exclusive one for writing, as other programs that use libhdf5 take them, so that
+/// nobody reads what is being written. The locks are ours: those of the library are inherited by child processes, which
+/// then keep a file locked that nobody has open any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FileLocking {
     /// A lock is taken, and a file that another process writes is refused.
@@ -47,11 +48,19 @@ pub(crate) fn open(path: &Path, locking: FileLocking) -> Result<(DataFile, hdf5:
     if !metadata.is_file() || !find_signature(&own, metadata.len())? {
         return Err(Error::WrongFormat { path: path.to_path_buf(), format: "an HDF5" });
     }
+    if locking == FileLocking::On {
+        own.lock_shared()?;
+    }
     let place = Place::new(path, "");
-    let mut options = hdf5::File::with_options();
-    options.with_fapl(|list| list.chunk_cache(0, 0, 0.0).file_locking(locking == FileLocking::On));
-    let file = options.open(path).map_err(|error| open_error(&place, &error))?;
+    let file = library_options().open(path).map_err(|error| open_error(&place, &error))?;
     Ok((own, file))
+}
+
+/// How the library opens and makes files: without chunks of its own in memory, and without its locks.
+pub(crate) fn library_options() -> FileBuilder {
+    let mut options = hdf5::File::with_options();
+    options.with_fapl(|list| list.chunk_cache(0, 0, 0.0).file_locking(false));
+    options
 }
 
 fn open_error(place: &Place, error: &hdf5::Error) -> Error {
@@ -59,9 +68,6 @@ fn open_error(place: &Place, error: &hdf5::Error) -> Error {
     let says = |words: &str| frames.iter().flatten().any(|text| text.contains(words));
     if says("truncated file") {
         return place.corrupt("the file is truncated: it is shorter than it says itself");
-    }
-    if says("unable to lock file") {
-        return place.library("open (another process is writing it, or a lock was left)", error);
     }
     if says("already open for write") {
         return place.unsupported("the file is marked as being written: its writer runs, or died (then: h5clear -s)");

@@ -31,7 +31,6 @@ pub struct Hdf5Sink {
     kind: Datatype,
     fill: Scalar,
     overwrite: bool,
-    locking: FileLocking,
     output: Mutex<Option<Output>>,
 }
 
@@ -89,7 +88,7 @@ impl Hdf5Sink {
         let fill = info.fill.clone().unwrap_or_else(|| Scalar::zero(info.dtype.clone()));
         let grid = Grid::new(info.shape.clone(), chunk.clone());
         let output = Mutex::new(None);
-        Ok(Hdf5Sink { info, place, grid, chunk, filters, pipeline, kind, fill, overwrite, locking, output })
+        Ok(Hdf5Sink { info, place, grid, chunk, filters, pipeline, kind, fill, overwrite, output })
     }
 
     fn chunk_bytes(&self) -> usize {
@@ -111,9 +110,7 @@ impl Hdf5Sink {
     fn begin(&self) -> Result<Output> {
         let new = NewFile::beside(&self.place.path)?;
         let fail = |error: hdf5::Error| self.place.library("create", &error);
-        let mut options = hdf5::File::with_options();
-        options.with_fapl(|list| list.chunk_cache(0, 0, 0.0).file_locking(self.locking == FileLocking::On));
-        let file = options.create(new.temporary_path()).map_err(fail)?;
+        let file = file::library_options().create(new.temporary_path()).map_err(fail)?;
         let fixed: Vec<_> = self.info.shape.iter().map(|extent| Some(*extent)).collect();
         let creation = Creation {
             name: &self.place.dataset,
@@ -268,7 +265,7 @@ fn check_target(place: &Place, overwrite: bool, locking: FileLocking) -> Result<
 
 /// Overwriting replaces the file: it must hold nothing but the dataset that is replaced.
 fn check_nothing_else_is_lost(place: &Place, locking: FileLocking) -> Result<()> {
-    let (_, library_file) = match file::open(&place.path, locking) {
+    let (_own, library_file) = match file::open(&place.path, locking) {
         Ok(files) => files,
         // A file that was cut off, or is empty, has nothing to lose; another format has.
         Err(Error::Corrupt { .. }) => return Ok(()),

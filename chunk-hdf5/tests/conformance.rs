@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chunk_core::{DType, EnumType, StructType};
-use chunk_hdf5::{FileLocking, Hdf5};
+use chunk_hdf5::Hdf5;
 use chunk_testkit::Description;
 
 chunk_testkit::measure_memory!();
@@ -22,8 +22,7 @@ fn described(filter: &str) -> Description {
         DType::Enum(EnumType { base: DType::I16, members }.into()),
         DType::Struct(record.into()),
     ];
-    // libhdf5 leaves its files open in child processes, which other tests start: their locks would outlive them.
-    Description::new(Hdf5::default().with_locking(FileLocking::Off), "x.h5")
+    Description::new(Hdf5::default(), "x.h5")
         .with_dataset("/group/data")
         .with_dtypes(DType::numeric().chain(others))
         .with_filter(filter)

@@ -1,6 +1,6 @@
 //! Our casting rules are NumPy's.
 
-use chunk_core::{Casting, Conversion, DType, Scalar};
+use chunk_core::{Casting, Conversion, DType, Scalar, result_type};
 use serde_json::Value;
 
 use crate::python;
