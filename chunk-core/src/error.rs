@@ -87,6 +87,14 @@ pub enum Error {
         /// What is different.
         what: String,
     },
+    /// Part of a virtual dataset has no source.
+    #[error("{dataset}: no source is placed at {slab}; place one, or ask for filling")]
+    NotCovered {
+        /// The dataset.
+        dataset: String,
+        /// A piece that has no source.
+        slab: Slab,
+    },
     /// A buffer does not have the length that its slab needs.
     #[error("buffer of {actual} bytes for a slab of {dataset} that holds {expected} bytes")]
     BufferLength {

@@ -2,10 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod along;
+mod any_source;
 mod ends;
 mod files;
+mod fill;
 mod gather;
 mod index;
+mod layout;
+mod place;
 mod pool;
 mod reading;
 mod selected;
@@ -13,9 +17,12 @@ mod selection;
 mod source;
 mod stack;
 
+pub use crate::any_source::AnySource;
+pub use crate::fill::Fill;
 pub use crate::index::{Index, Indices};
+pub use crate::layout::{FilledMask, VirtualLayout};
 pub use crate::pool::SourcePool;
 pub use crate::selected::Selected;
 pub use crate::selection::Selection;
 pub use crate::source::VirtualSource;
-pub use crate::stack::{StackPart, VirtualStack};
+pub use crate::stack::VirtualStack;

@@ -66,21 +66,37 @@ impl<'a> Reading<'a> {
         slab: &Slab,
         threads: usize,
     ) -> Reading<'a> {
+        let each = (0..from.ndim()).map(|axis| (axis, 1));
+        Reading::of_spread(input, from, to.start(), each, slab, threads)
+    }
+
+    /// `from` of `input`, to the packed buffer of `slab`: its first element to the position `to`, and axis by axis
+    /// along an axis of the buffer, with a step.
+    pub(crate) fn of_spread(
+        input: &'a dyn ChunkSource,
+        from: &Slab,
+        to: &[u64],
+        axes: impl Iterator<Item = (usize, u64)>,
+        slab: &Slab,
+        threads: usize,
+    ) -> Reading<'a> {
         let size = input.info().dtype.size();
         let out_steps = steps(slab.count().iter().copied(), size);
         let along = |axis: usize| {
             let (start, count) = (from.start()[axis], from.count()[axis]);
             Along::new(&Pick::Range(Steps { start, step: 1, count }), 0, count)
         };
-        let turn = |axis: usize| Loop { source: Some(axis), count: from.count()[axis], step: out_steps[axis] };
-        let before = |axis: usize| (to.start()[axis] - slab.start()[axis]) as usize * out_steps[axis];
-        let axes = 0..from.ndim();
+        let turn = |(axis, (out, step)): (usize, (usize, u64))| {
+            let step = out_steps[out].saturating_mul(step as usize);
+            Loop { source: Some(axis), count: from.count()[axis], step }
+        };
+        let before = |axis: usize| (to[axis] - slab.start()[axis]) as usize * out_steps[axis];
         Reading {
             input,
             size,
-            axes: axes.clone().map(along).collect(),
-            loops: axes.clone().map(turn).collect(),
-            base: axes.map(before).sum(),
+            axes: (0..from.ndim()).map(along).collect(),
+            loops: axes.enumerate().map(turn).collect(),
+            base: (0..slab.ndim()).map(before).sum(),
             window: 0,
         }
         .cut(threads)

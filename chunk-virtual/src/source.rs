@@ -75,6 +75,20 @@ impl VirtualSource {
         &self.pool
     }
 
+    /// Whether it can be opened and is what was described; an error if that cannot be told.
+    pub(crate) fn is_there(&self) -> Result<bool> {
+        match self.lease() {
+            Ok(_) => Ok(true),
+            Err(
+                Error::FileNotFound { .. }
+                | Error::DatasetNotFound { .. }
+                | Error::NotADataset { .. }
+                | Error::SourceChanged { .. },
+            ) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn lease(&self) -> Result<Lease> {
         self.pool.lease(self.key, &self.location, &self.info)
     }

@@ -11,7 +11,7 @@ use chunk_core::{
 use crate::ends::Ends;
 use crate::files::{Files, Mark};
 use crate::reading::Reading;
-use crate::{SourcePool, VirtualSource};
+use crate::{AnySource, SourcePool};
 
 /// More kinds of files than this are not looked through for one that a new file is of.
 const KINDS_LOOKED_AT: usize = 8;
@@ -56,42 +56,6 @@ pub struct VirtualStack {
     identity: Option<IdentityBuilder>,
 }
 
-/// A source that can be stacked: a [`VirtualSource`], or any source in an [`Arc`].
-#[derive(Clone, Debug)]
-pub enum StackPart {
-    /// A dataset of a file, which the stack keeps in little memory.
-    File(Box<VirtualSource>),
-    /// Any source.
-    Source(Arc<dyn ChunkSource>),
-}
-
-impl From<VirtualSource> for StackPart {
-    fn from(source: VirtualSource) -> Self {
-        StackPart::File(Box::new(source))
-    }
-}
-
-impl From<Arc<dyn ChunkSource>> for StackPart {
-    fn from(source: Arc<dyn ChunkSource>) -> Self {
-        StackPart::Source(source)
-    }
-}
-
-impl<S: ChunkSource + 'static> From<Arc<S>> for StackPart {
-    fn from(source: Arc<S>) -> Self {
-        StackPart::Source(source)
-    }
-}
-
-impl StackPart {
-    fn info(&self) -> &DatasetInfo {
-        match self {
-            StackPart::File(source) => source.info(),
-            StackPart::Source(source) => source.info(),
-        }
-    }
-}
-
 #[derive(Clone)]
 enum Part {
     Source(Arc<dyn ChunkSource>),
@@ -104,7 +68,7 @@ impl VirtualStack {
     /// # Errors
     /// [`Error::AxisOutOfRange`]; [`Error::InvalidArgument`] without sources, or if their shapes differ elsewhere;
     /// [`Error::DTypeMismatch`].
-    pub fn new<S: Into<StackPart>>(sources: impl IntoIterator<Item = S>, axis: isize) -> Result<Self> {
+    pub fn new<S: Into<AnySource>>(sources: impl IntoIterator<Item = S>, axis: isize) -> Result<Self> {
         VirtualStack::made(sources, axis, false)
     }
 
@@ -113,11 +77,11 @@ impl VirtualStack {
     ///
     /// # Errors
     /// As [`VirtualStack::new`]; [`Error::DTypeMismatch`] if there is no such dtype.
-    pub fn promoting<S: Into<StackPart>>(sources: impl IntoIterator<Item = S>, axis: isize) -> Result<Self> {
+    pub fn promoting<S: Into<AnySource>>(sources: impl IntoIterator<Item = S>, axis: isize) -> Result<Self> {
         VirtualStack::made(sources, axis, true)
     }
 
-    fn made<S: Into<StackPart>>(sources: impl IntoIterator<Item = S>, axis: isize, promote: bool) -> Result<Self> {
+    fn made<S: Into<AnySource>>(sources: impl IntoIterator<Item = S>, axis: isize, promote: bool) -> Result<Self> {
         let mut sources = sources.into_iter().map(Into::into);
         let Some(first) = sources.next() else {
             return Err(Error::InvalidArgument("a stack needs a source: without one it has no shape".to_owned()));
@@ -144,7 +108,7 @@ impl VirtualStack {
     ///
     /// # Errors
     /// As [`VirtualStack::new`].
-    pub fn append(&mut self, source: impl Into<StackPart>) -> Result<()> {
+    pub fn append(&mut self, source: impl Into<AnySource>) -> Result<()> {
         self.extend([source])
     }
 
@@ -152,7 +116,7 @@ impl VirtualStack {
     ///
     /// # Errors
     /// As [`VirtualStack::new`].
-    pub fn extend<S: Into<StackPart>>(&mut self, sources: impl IntoIterator<Item = S>) -> Result<()> {
+    pub fn extend<S: Into<AnySource>>(&mut self, sources: impl IntoIterator<Item = S>) -> Result<()> {
         let before = (self.info.clone(), self.identity.clone());
         let marks: Vec<Mark> = self.files.iter().map(Files::mark).collect();
         let parts = self.parts.len();
@@ -196,7 +160,7 @@ impl VirtualStack {
         self.ends.start(part)..self.ends.end(part)
     }
 
-    fn push(&mut self, source: StackPart) -> Result<()> {
+    fn push(&mut self, source: AnySource) -> Result<()> {
         let info = source.info();
         self.check(info)?;
         let dtype = self.joint_dtype(info)?;
@@ -215,10 +179,10 @@ impl VirtualStack {
     }
 
     /// The source as it is kept.
-    fn part(&mut self, source: StackPart) -> Part {
+    fn part(&mut self, source: AnySource) -> Part {
         let file = match source {
-            StackPart::Source(source) => return Part::Source(source),
-            StackPart::File(file) => file,
+            AnySource::Source(source) => return Part::Source(source),
+            AnySource::File(file) => file,
         };
         let looked_at = self.files.len().saturating_sub(KINDS_LOOKED_AT);
         let known = (looked_at..self.files.len()).rev().find(|kind| self.files[*kind].push(&file));

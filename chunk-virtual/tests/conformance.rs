@@ -1,10 +1,13 @@
 //! The suite that every lazy node passes.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, ChunkSourceExt, Location, MemoryBackend, MemorySource, Registry, Slab};
-use chunk_testkit::{SourceCase, source_conformance};
-use chunk_virtual::{Indices, Selected, SourcePool, VirtualSource, VirtualStack, select};
+use chunk_core::{
+    ChunkSource, ChunkSourceExt, DType, DatasetInfo, Identity, Location, MemoryBackend, MemorySource, Registry, Slab,
+};
+use chunk_testkit::{PeakAlloc, SourceCase, alone, source_conformance};
+use chunk_virtual::{Fill, Indices, Selected, SourcePool, VirtualLayout, VirtualSource, VirtualStack, select};
 
 chunk_testkit::measure_memory!();
 
@@ -99,3 +102,65 @@ source_conformance!(a_stack_of_files, || {
     let stack = VirtualStack::new((0..ROWS).map(part), 0).unwrap();
     SourceCase::new(stack, numbers().bytes().to_vec())
 });
+
+/// The rows of the input, every second one from its upper half.
+fn interleaved(x: Arc<dyn ChunkSource>) -> chunk_core::Result<VirtualLayout> {
+    let mut layout = VirtualLayout::new([ROWS, COLUMNS], DType::F64);
+    let half = ROWS / 2;
+    layout.place(&select![..; 2], Arc::new(Selected::new(x.clone(), &select![..half])?))?;
+    layout.place(&select![1..; 2], Arc::new(Selected::new(x, &select![half..])?))?;
+    Ok(layout)
+}
+
+source_conformance!(a_layout_of_interleaved_rows, || {
+    let rows = (0..ROWS).map(|row| row / 2 + row % 2 * (ROWS / 2));
+    let oracle = bytes(rows.flat_map(|row| (0..COLUMNS).map(move |column| (row, column))));
+    SourceCase::node(numbers().with_chunk_shape([32, 20]).unwrap(), interleaved, oracle)
+});
+
+source_conformance!(a_layout_of_tiles_with_gaps, || {
+    let build = |x: Arc<dyn ChunkSource>| {
+        let mut layout = VirtualLayout::new([ROWS, COLUMNS], DType::F64);
+        let part =
+            |rows: Range<u64>, columns: Range<u64>| Selected::new(x.clone(), &select![rows, columns]).map(Arc::new);
+        layout.place(&select![..100, ..90], part(0..100, 0..90)?)?;
+        layout.place(&select![50.., 60..], part(50..ROWS, 60..COLUMNS)?)?;
+        layout.with_fill(Fill::with(-1.0))
+    };
+    let element = |(row, column)| {
+        let covered = (row < 100 && column < 90) || (row >= 50 && column >= 60);
+        if covered { (row * COLUMNS + column) as f64 } else { -1.0 }
+    };
+    let positions = (0..ROWS).flat_map(|row| (0..COLUMNS).map(move |column| (row, column)));
+    let oracle: Vec<u8> = positions.flat_map(|at| element(at).to_ne_bytes()).collect();
+    SourceCase::node(numbers().with_chunk_shape([32, 20]).unwrap(), build, oracle)
+});
+
+source_conformance!(a_mask_of_interleaved_rows, || {
+    let mut layout = VirtualLayout::new([300, 400], DType::U8);
+    let rows = MemorySource::new([150, 400], &vec![0_u8; 60_000]).unwrap();
+    layout.place(&select![1..; 2], Arc::new(rows)).unwrap();
+    let oracle: Vec<u8> = (0..300).flat_map(|row| [u8::from(row % 2 == 0); 400]).collect();
+    SourceCase::new(layout.mask(), oracle)
+});
+
+const FILES: u64 = 1_000_000;
+
+#[test]
+fn a_million_files_take_less_than_100_bytes_each_beside_their_paths() {
+    alone(|| {
+        let pool = Arc::new(SourcePool::new(Registry::new()));
+        let path = |number: u64| format!("/archive/2026/run-{number:07}.h5");
+        let file = |number: u64| {
+            let identity = Identity::builder("file").field("number", number.to_le_bytes()).finish();
+            // Extents differ, so that there is no shorter way than one end for each.
+            let info = DatasetInfo::new([200 + number % 2, 128], DType::F32).with_identity(identity);
+            VirtualSource::new(&pool, Location::new(path(number)).with_dataset("/velocity"), info).unwrap()
+        };
+        let (stack, held) = PeakAlloc::measure(|| VirtualStack::new((0..FILES).map(file), 0).unwrap());
+        let names: u64 = (0..FILES).map(|number| path(number).len() as u64).sum();
+        assert!(held.left < names + 100 * FILES, "{} bytes each beside the paths", held.left / FILES - names / FILES);
+        assert!(held.left <= stack.held_bytes() + (64 << 10), "{} of {}", held.left, stack.held_bytes());
+        assert_eq!(stack.info().shape, [200 * FILES + FILES / 2, 128].into());
+    });
+}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "test arrays are small")]
 
+mod layouts;
 mod naive;
 mod recording;
 mod selected;

@@ -1,0 +1,448 @@
+//! Sources placed anywhere in a shape.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chunk_core::{
+    ChunkSource, Cost, DType, DatasetInfo, Error, Identity, IdentityBuilder, Result, Scalar, Shape, Slab, Worker,
+};
+
+use crate::fill::Constant;
+use crate::place::Place;
+use crate::reading::Reading;
+use crate::{AnySource, Fill, Indices, Selected, VirtualSource};
+
+/// Sources placed in regions of a shape, as one source.
+///
+/// A region is what indices of positive step lead to, integers included: `select![10..20, .., 3]`, or every fourth row
+/// by `select![1..; 4]`. The source has the region's shape. Where regions overlap, the one placed last is read.
+///
+/// Reading where nothing is placed is [`Error::NotCovered`], unless [`Fill`] was asked for; [`mask`](VirtualLayout::mask)
+/// then tells what was filled.
+///
+/// # Memory
+/// Each source with its place; see [`ChunkSource::held_bytes`]. A read takes what its sources take, and a byte for each
+/// element where regions are not dense, to see that all is covered.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use chunk_core::{ChunkSourceExt, DType, MemorySource};
+/// use chunk_virtual::{Fill, VirtualLayout, select};
+///
+/// let mut layout = VirtualLayout::new([2, 3], DType::I32);
+/// layout.place(&select![0], Arc::new(MemorySource::new([3], &[1, 2, 3])?))?;
+/// assert!(layout.read_all::<i32>().is_err());
+/// let filled = layout.with_fill(Fill::with(-1))?;
+/// assert_eq!(filled.read_all::<i32>()?, [1, 2, 3, -1, -1, -1]);
+/// assert_eq!(filled.mask().read_all::<bool>()?, [false, false, false, true, true, true]);
+/// # Ok::<(), chunk_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct VirtualLayout {
+    info: DatasetInfo,
+    fill: Option<Fill>,
+    regions: Arc<Regions>,
+    /// The identity of the sources so far, unless one has none.
+    identity: Option<IdentityBuilder>,
+}
+
+/// Which elements of a [`VirtualLayout`] are filled: bools of its shape.
+#[derive(Clone)]
+pub struct FilledMask {
+    info: DatasetInfo,
+    fills_missing: bool,
+    regions: Arc<Regions>,
+}
+
+/// All that was placed, in that order.
+#[derive(Clone, Default)]
+struct Regions {
+    placed: Vec<Region>,
+    /// Numbers of the regions, by their start along the first axis.
+    by_start: Vec<u32>,
+    /// The farthest end along the first axis of this region and those before it, in the same order.
+    reach: Vec<u64>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Region {
+    pub(crate) place: Place,
+    source: Arc<dyn ChunkSource>,
+    /// The file, and what is taken of it, if that is what the source is.
+    pub(crate) file: Option<Arc<VirtualSource>>,
+}
+
+impl VirtualLayout {
+    /// A layout of `shape` in which nothing is placed yet.
+    #[must_use]
+    pub fn new(shape: impl Into<Shape>, dtype: DType) -> Self {
+        let info = DatasetInfo::new(shape, dtype).with_name("layout");
+        let identity = Identity::builder("layout").field("shape", info.shape.to_string());
+        let identity = Some(identity.field("dtype", info.dtype.to_string()));
+        let mut layout = VirtualLayout { info, fill: None, regions: Arc::default(), identity };
+        layout.identify();
+        layout
+    }
+
+    /// With `name` in messages.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.info.name = name.into();
+        self
+    }
+
+    /// With axes that may grow, which is said of the dataset that is written of it.
+    ///
+    /// # Errors
+    /// What [`DatasetInfo::check`] finds.
+    pub fn with_max_shape(mut self, max_shape: impl Into<Vec<Option<u64>>>) -> Result<Self> {
+        self.info = self.info.with_max_shape(max_shape);
+        self.info.check()?;
+        Ok(self)
+    }
+
+    /// With filling of what has no source.
+    ///
+    /// # Errors
+    /// [`Error::DTypeMismatch`] if the value is of another dtype.
+    pub fn with_fill(mut self, fill: Fill) -> Result<Self> {
+        self.info.fill = Some(fill.value(&self.info.dtype)?);
+        self.fill = Some(fill);
+        self.identify();
+        Ok(self)
+    }
+
+    /// Places `source` where `at` leads. If it does not fit, the layout is unchanged.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for another shape than that of the place, negative steps, lists and new axes;
+    /// [`Error::IndexOutOfBounds`]; [`Error::DTypeMismatch`]: see [`chunk_core::cast`].
+    pub fn place(&mut self, at: &Indices, source: impl Into<AnySource>) -> Result<()> {
+        match source.into() {
+            AnySource::Source(source) => self.add(Place::new(&self.info.shape, at)?, source, None),
+            AnySource::File(file) => {
+                let file = Arc::new(*file);
+                self.add(Place::new(&self.info.shape, at)?, Arc::clone(&file) as _, Some(file))
+            }
+        }
+    }
+
+    /// Places what `of` leaves of a file's dataset where `at` leads. If it does not fit, the layout is unchanged.
+    ///
+    /// Unlike a [`Selected`] it can be filled if it is missing.
+    ///
+    /// # Errors
+    /// As [`VirtualLayout::place`] and [`Selected::new`].
+    pub fn place_selected(&mut self, at: &Indices, file: VirtualSource, of: &Indices) -> Result<()> {
+        let file = Arc::new(file);
+        let selected = Selected::new(Arc::clone(&file) as _, of)?;
+        self.add(Place::new(&self.info.shape, at)?, Arc::new(selected), Some(file))
+    }
+
+    fn add(&mut self, place: Place, source: Arc<dyn ChunkSource>, file: Option<Arc<VirtualSource>>) -> Result<()> {
+        let (own, info) = (&self.info, source.info());
+        if info.dtype != own.dtype {
+            return Err(Error::DTypeMismatch {
+                dataset: info.name.clone(),
+                stored: info.dtype.to_string(),
+                requested: format!("{} as the layout", own.dtype),
+            });
+        }
+        if info.shape != place.shape() {
+            let what = format!("{} has shape {}, its place in the layout {}", info.name, info.shape, place.shape());
+            return Err(Error::InvalidArgument(what));
+        }
+        if self.regions.placed.len() == u32::MAX as usize {
+            return Err(Error::InvalidArgument("a layout has room for 2^32 sources".to_owned()));
+        }
+        if let (None, Some(chunk_shape)) = (&own.chunk_shape, &info.chunk_shape)
+            && place.is_dense()
+        {
+            let mut wanted = Shape::from(vec![1; own.shape.len()]);
+            for (from, to) in place.axes.iter().enumerate() {
+                wanted = wanted.with_axis(*to, chunk_shape[from]);
+            }
+            self.info.chunk_shape = Some(wanted);
+        }
+        let hashed = self.identity.take().zip(info.identity.as_ref());
+        self.identity = hashed.map(|(builder, identity)| builder.input(identity).field("at", format!("{place:?}")));
+        Arc::make_mut(&mut self.regions).push(Region { place, source, file });
+        self.identify();
+        Ok(())
+    }
+
+    /// How many sources were placed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.regions.placed.len()
+    }
+
+    /// Whether nothing was placed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.regions.placed.is_empty()
+    }
+
+    /// Which elements are filled, as the layout is now; without [`Fill`], those are the elements that cannot be read.
+    #[must_use]
+    pub fn mask(&self) -> FilledMask {
+        let mut info = DatasetInfo::new(self.info.shape.clone(), DType::Bool);
+        info.name = format!("mask of {}", self.info.name);
+        info.chunk_shape.clone_from(&self.info.chunk_shape);
+        let fills_missing = self.fill.as_ref().is_some_and(Fill::fills_missing);
+        FilledMask { info, fills_missing, regions: Arc::clone(&self.regions) }
+    }
+
+    /// Brings the identity up to the sources and the filling.
+    fn identify(&mut self) {
+        let fill = format!("{:?}", self.fill);
+        self.info.identity = self.identity.clone().map(|builder| builder.field("fill", fill).finish());
+    }
+
+    /// The parts that are read at once: each with its own threads.
+    fn shares(&self, slab: &Slab, threads: usize) -> Vec<Slab> {
+        let align = |axis: usize| self.info.chunk_shape.as_ref().map_or(1, |chunk_shape| chunk_shape[axis]);
+        match slab.outermost_axis() {
+            Some(axis) if self.regions.touching(slab).len() > 1 => slab.split(threads as u64, align(axis)),
+            _ => vec![slab.clone()],
+        }
+    }
+
+    fn read_share(&self, share: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        let touching = self.regions.touching(share);
+        let uncovered = self.regions.uncovered(share, &touching, worker)?;
+        let Some(fill) = &self.fill else {
+            if let Some(slab) = uncovered {
+                return Err(Error::NotCovered { dataset: self.info.name.clone(), slab });
+            }
+            return self.regions.read(share, &touching, out, worker, |region| Ok(Paint::Source(&region.source)));
+        };
+        let value = fill.value(&self.info.dtype)?;
+        if uncovered.is_some() {
+            value.fill(out);
+        }
+        self.regions.read(share, &touching, out, worker, |region| match &region.file {
+            Some(file) if fill.fills_missing() && !file.is_there()? => Ok(Paint::Value(value.clone())),
+            _ => Ok(Paint::Source(&region.source)),
+        })
+    }
+}
+
+/// What a region is painted with.
+enum Paint<'a> {
+    Source(&'a Arc<dyn ChunkSource>),
+    Value(Scalar),
+}
+
+impl Region {
+    /// Where it begins and ends along the first axis.
+    fn along_first(&self) -> std::ops::Range<u64> {
+        if self.place.steps.is_empty() { 0..1 } else { self.place.range(0) }
+    }
+}
+
+impl Regions {
+    fn push(&mut self, region: Region) {
+        let range = region.along_first();
+        let number = self.placed.len() as u32;
+        let start_of = |number: u32| self.placed[number as usize].along_first().start;
+        let at = self.by_start.partition_point(|number| start_of(*number) <= range.start);
+        self.by_start.insert(at, number);
+        self.reach.insert(at, 0);
+        self.placed.push(region);
+        let mut reach = at.checked_sub(1).map_or(0, |before| self.reach[before]);
+        for place in at..self.by_start.len() {
+            let region = &self.placed[self.by_start[place] as usize];
+            reach = reach.max(region.along_first().end);
+            if place > at && self.reach[place] == reach {
+                break;
+            }
+            self.reach[place] = reach;
+        }
+    }
+
+    /// The regions that have something in `slab`, in the order in which they were placed.
+    fn touching(&self, slab: &Slab) -> Vec<u32> {
+        let (start, end) = if slab.ndim() == 0 { (0, 1) } else { (slab.start()[0], slab.end(0)) };
+        let first_after =
+            self.by_start.partition_point(|number| self.placed[*number as usize].along_first().start < end);
+        let first = self.reach.partition_point(|reach| *reach <= start);
+        let near = self.by_start[first.min(first_after)..first_after].iter().copied();
+        let mut touching: Vec<u32> =
+            near.filter(|number| self.placed[*number as usize].place.within(slab).is_some()).collect();
+        touching.sort_unstable();
+        touching
+    }
+
+    /// Some of `slab` that none of the `touching` regions covers.
+    fn uncovered(&self, slab: &Slab, touching: &[u32], worker: &Worker) -> Result<Option<Slab>> {
+        let mut places = touching.iter().map(|number| &self.placed[*number as usize].place);
+        if places.all(Place::is_dense) {
+            let mut left = vec![slab.clone()];
+            for number in touching {
+                let covered = self.placed[*number as usize].place.slab();
+                left = left.iter().flat_map(|piece| without(piece, &covered)).collect();
+            }
+            return Ok(left.into_iter().next());
+        }
+        let mut filled = worker.scratch(slab.elements() as usize)?;
+        filled.fill(1);
+        self.read(slab, touching, &mut filled, worker, |_| Ok(Paint::Value(Scalar::from(false))))?;
+        let Some(first) = filled.iter().position(|filled| *filled == 1) else { return Ok(None) };
+        let position = slab.positions().nth(first).unwrap_or_default();
+        Ok(Some(Slab::new(position, vec![1; slab.ndim()])))
+    }
+
+    /// Scratch of [`Regions::uncovered`].
+    fn uncovered_scratch(&self, slab: &Slab, touching: &[u32]) -> u64 {
+        let dense = touching.iter().all(|number| self.placed[*number as usize].place.is_dense());
+        if dense { 0 } else { slab.elements() }
+    }
+
+    /// Paints the regions over the buffer of `slab`, one after another.
+    fn read<'a>(
+        &'a self,
+        slab: &Slab,
+        touching: &[u32],
+        out: &mut [u8],
+        worker: &Worker,
+        paint: impl Fn(&'a Region) -> Result<Paint<'a>>,
+    ) -> Result<()> {
+        for number in touching {
+            worker.check()?;
+            let region = &self.placed[*number as usize];
+            let Some((from, to)) = region.place.within(slab) else { continue };
+            let read = |source: &dyn ChunkSource, out: &mut [u8]| {
+                Reading::of_spread(source, &from, &to, region.place.spread(), slab, worker.threads()).read(out, worker)
+            };
+            match paint(region)? {
+                Paint::Source(source) => read(&**source, out)?,
+                Paint::Value(value) => read(&Constant::like(region.source.info(), value), out)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+        let touching = self.touching(slab);
+        let (mut scratch, mut moved) = (0, 0_u64);
+        for number in &touching {
+            let region = &self.placed[*number as usize];
+            let Some((from, to)) = region.place.within(slab) else { continue };
+            let spread = region.place.spread();
+            let cost = Reading::of_spread(&*region.source, &from, &to, spread, slab, threads).cost(threads);
+            scratch = cost.scratch_bytes.max(scratch);
+            moved = moved.saturating_add(cost.moved_bytes);
+        }
+        // Painting the mask of what is covered takes a window, too.
+        let covering = self.uncovered_scratch(slab, &touching).saturating_mul(2);
+        Cost::new(scratch.saturating_add(covering), moved)
+    }
+}
+
+/// What is left of `piece` without `hole`.
+fn without(piece: &Slab, hole: &Slab) -> Vec<Slab> {
+    let Some(common) = piece.intersection(hole) else { return vec![piece.clone()] };
+    let mut left = Vec::new();
+    let mut core = piece.clone();
+    for axis in 0..piece.ndim() {
+        let (start, end) = (core.start()[axis], core.end(axis));
+        for range in [start..common.start()[axis], common.end(axis)..end] {
+            if !range.is_empty() {
+                left.push(core.with_axis(axis, range));
+            }
+        }
+        core = core.with_axis(axis, common.start()[axis]..common.end(axis));
+    }
+    left
+}
+
+impl fmt::Debug for VirtualLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layout = &mut f.debug_struct("VirtualLayout");
+        layout.field("info", &self.info).field("fill", &self.fill).field("sources", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for FilledMask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FilledMask").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+impl ChunkSource for VirtualLayout {
+    fn info(&self) -> &DatasetInfo {
+        &self.info
+    }
+
+    fn held_bytes(&self) -> u64 {
+        self.regions
+            .placed
+            .iter()
+            .fold(self.regions.bytes(), |sum, region| sum.saturating_add(region.source.held_bytes()))
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+        if slab.is_empty() {
+            return Cost::default();
+        }
+        let shares = self.shares(slab, threads);
+        let at_once = shares.len().min(threads).max(1);
+        let each = shares.iter().map(|share| self.regions.cost(share, threads / at_once));
+        let (scratch, moved) = each
+            .fold((0, 0_u64), |(most, sum), cost| (cost.scratch_bytes.max(most), sum.saturating_add(cost.moved_bytes)));
+        Cost::new(scratch.saturating_mul(at_once as u64), moved)
+    }
+
+    fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        slab.check(&self.info, out.len())?;
+        if out.is_empty() {
+            return Ok(());
+        }
+        let size = self.info.dtype.size();
+        let mut rest = out;
+        let mut items = Vec::new();
+        for share in self.shares(slab, worker.threads()) {
+            let (bytes, after) = rest.split_at_mut(share.bytes(size) as usize);
+            items.push((share, bytes));
+            rest = after;
+        }
+        worker.for_each(items, |(share, bytes), worker| self.read_share(&share, bytes, worker))
+    }
+}
+
+impl Regions {
+    /// Bytes of the lists.
+    fn bytes(&self) -> u64 {
+        let axes = self.placed.first().map_or(0, |region| region.place.steps.len());
+        let each = size_of::<Region>() + axes * (size_of::<crate::selection::Steps>() + size_of::<usize>()) + 12;
+        (self.placed.capacity() * each) as u64
+    }
+}
+
+impl ChunkSource for FilledMask {
+    fn info(&self) -> &DatasetInfo {
+        &self.info
+    }
+
+    fn held_bytes(&self) -> u64 {
+        self.regions.bytes()
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
+        // Where regions are not dense they are painted from a window.
+        Cost::new(slab.elements(), slab.elements())
+    }
+
+    fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        slab.check(&self.info, out.len())?;
+        out.fill(1);
+        let touching = self.regions.touching(slab);
+        self.regions.read(slab, &touching, out, worker, |region| match &region.file {
+            Some(file) if self.fills_missing => Ok(Paint::Value(Scalar::from(!file.is_there()?))),
+            _ => Ok(Paint::Value(Scalar::from(false))),
+        })
+    }
+}
