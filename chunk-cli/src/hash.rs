@@ -1,7 +1,7 @@
 //! `chunk hash`: SHA-256 of a dataset's values, whatever the file's layout, filters and byte order.
 //!
 //! Hashed are the elements in C order, little-endian: numbers, strings and opaque bytes as they are, structures field
-//! by field without padding.
+//! by field without padding. Of elements of variable length each is hashed behind its length.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -16,6 +16,7 @@ use crate::failure::{Failure, Outcome, say};
 use crate::names::{expand, location_of, relative};
 use crate::options::{RunOptions, location};
 use crate::output::{Out, one_line, print_json, print_now};
+use crate::variable;
 
 /// Prints the SHA-256 of each dataset's C-order little-endian bytes
 #[derive(Debug, Args)]
@@ -117,6 +118,16 @@ impl HashArgs {
             let watched = self.run.watch(run, name.as_str());
             Ok((hash(&source, watched.run())?, source.info().bytes()))
         });
+        let result = match result {
+            Err(error @ Error::UnsupportedDType { .. }) if !self.run.dry_run => {
+                match variable::digest(location, &context.cancel) {
+                    Ok(Some((digest, bytes))) => Ok((hexadecimal(digest), bytes)),
+                    Ok(None) => Err(error),
+                    Err(other) => Err(other),
+                }
+            }
+            other => other,
+        };
         match result {
             Err(error) => self.tell(location, error, tally, out),
             Ok((text, bytes)) => {
@@ -171,10 +182,14 @@ fn hash(source: &dyn ChunkSource, run: &Run) -> Result<String> {
         packer.pack(bytes, |packed| digest.update(packed));
         Ok(())
     })?;
-    Ok(digest.finalize().iter().fold(String::new(), |mut text, byte| {
+    Ok(hexadecimal(digest))
+}
+
+fn hexadecimal(digest: Sha256) -> String {
+    digest.finalize().iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
-    }))
+    })
 }
 
 /// Turns elements as they are in memory, native and with padding, into little-endian ones without.

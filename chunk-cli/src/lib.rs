@@ -36,6 +36,7 @@ mod show;
 mod stats;
 #[cfg(test)]
 mod testing;
+mod variable;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};

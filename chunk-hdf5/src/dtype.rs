@@ -62,14 +62,17 @@ fn map(kind: &Datatype, orders: &mut Orders) -> Result<DType> {
             Ok(dtype)
         }
         Class::Complex { part } => complex(&map(&part, orders)?).ok_or_else(|| odd(size, "complex numbers")),
-        Class::FixedString { utf8: false } => Ok(DType::Bytes(size)),
-        Class::FixedString { utf8: true } => Ok(DType::Utf8(size)),
+        Class::FixedString { utf8: false, .. } => Ok(DType::Bytes(size)),
+        Class::FixedString { utf8: true, .. } => Ok(DType::Utf8(size)),
         Class::Opaque { tag } => Ok(DType::Opaque { size, tag: (!tag.is_empty()).then(|| tag.into()) }),
         Class::Compound { members } => structure(size, members, orders),
         Class::Enum { base, members } => enumeration(&map(&base, orders)?, &base, members),
         Class::Array { element, extents } => {
             Ok(DType::Array { element: Arc::new(map(&element, orders)?), shape: extents.into() })
         }
+        Class::VariableString { .. } => Err(Unmapped::Kind("variable-length text (see Hdf5Strings)".to_owned())),
+        Class::Sequence { .. } => Err(Unmapped::Kind("variable-length sequences (see Hdf5Sequences)".to_owned())),
+        Class::ObjectReference => Err(Unmapped::Kind("object references (see Hdf5References)".to_owned())),
         Class::Other(what) => Err(Unmapped::Kind(what.to_owned())),
     }
 }

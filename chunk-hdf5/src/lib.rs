@@ -14,6 +14,8 @@ mod library;
 mod options;
 mod sink;
 mod source;
+mod untrusted;
+mod variable;
 
 pub use crate::backend::Hdf5;
 pub use crate::file::FileLocking;
@@ -21,6 +23,7 @@ pub use crate::filter::Filter;
 pub use crate::options::ReadOptions;
 pub use crate::sink::Hdf5Sink;
 pub use crate::source::Hdf5Source;
+pub use crate::variable::{Hdf5References, Hdf5Sequences, Hdf5Strings};
 
 /// The versions of the C libraries inside, for people.
 ///

@@ -11,16 +11,60 @@ use super::{Result, check, count, datatype, owned_text};
 /// What a datatype is, one level deep.
 #[derive(Debug)]
 pub(crate) enum Class {
-    Integer { signed: bool, plain: bool },
-    Float { sign: usize, exponent: (usize, usize), mantissa: (usize, usize), bias: usize },
-    Complex { part: Datatype },
-    FixedString { utf8: bool },
-    Bitfield { plain: bool },
-    Opaque { tag: String },
-    Compound { members: Vec<Member> },
-    Enum { base: Datatype, members: Vec<(String, Vec<u8>)> },
-    Array { element: Datatype, extents: Vec<u64> },
+    Integer {
+        signed: bool,
+        plain: bool,
+    },
+    Float {
+        sign: usize,
+        exponent: (usize, usize),
+        mantissa: (usize, usize),
+        bias: usize,
+    },
+    Complex {
+        part: Datatype,
+    },
+    FixedString {
+        utf8: bool,
+        padding: Padding,
+    },
+    VariableString {
+        utf8: bool,
+    },
+    Sequence {
+        element: Datatype,
+    },
+    /// To an object, by its address in the file.
+    ObjectReference,
+    Bitfield {
+        plain: bool,
+    },
+    Opaque {
+        tag: String,
+    },
+    Compound {
+        members: Vec<Member>,
+    },
+    Enum {
+        base: Datatype,
+        members: Vec<(String, Vec<u8>)>,
+    },
+    Array {
+        element: Datatype,
+        extents: Vec<u64>,
+    },
     Other(&'static str),
+}
+
+/// What is behind the text in a string of fixed length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Padding {
+    /// A zero byte ends the text; anything may follow it.
+    Terminated,
+    /// Zero bytes.
+    Zeros,
+    /// Spaces.
+    Spaces,
 }
 
 /// A member of a compound.
@@ -63,8 +107,8 @@ pub(crate) fn class(kind: &Datatype) -> Result<Class> {
             t::H5T_class_t::H5T_ENUM => Class::Enum { base: base(kind)?, members: enum_members(kind)? },
             t::H5T_class_t::H5T_ARRAY => Class::Array { element: base(kind)?, extents: array_extents(kind)? },
             t::H5T_class_t::H5T_COMPLEX => Class::Complex { part: base(kind)? },
-            t::H5T_class_t::H5T_VLEN => Class::Other("variable-length data"),
-            t::H5T_class_t::H5T_REFERENCE => Class::Other("references"),
+            t::H5T_class_t::H5T_VLEN => Class::Sequence { element: base(kind)? },
+            t::H5T_class_t::H5T_REFERENCE => reference(kind)?,
             t::H5T_class_t::H5T_TIME => Class::Other("the obsolete time type"),
             _ => Class::Other("an unknown type class"),
         })
@@ -89,13 +133,25 @@ fn float(kind: &Datatype) -> Result<Class> {
 }
 
 fn string(kind: &Datatype) -> Result<Class> {
-    // SAFETY: an open string type.
+    // SAFETY: an open string type, here and below.
+    let utf8 = unsafe { t::H5Tget_cset(kind.id()) } == t::H5T_cset_t::H5T_CSET_UTF8;
+    // SAFETY: as above.
     if check(unsafe { t::H5Tis_variable_str(kind.id()) })? > 0 {
-        return Ok(Class::Other("variable-length text"));
+        return Ok(Class::VariableString { utf8 });
     }
-    // SAFETY: an open string type.
-    let set = unsafe { t::H5Tget_cset(kind.id()) };
-    Ok(Class::FixedString { utf8: set == t::H5T_cset_t::H5T_CSET_UTF8 })
+    // SAFETY: as above.
+    let padding = match unsafe { t::H5Tget_strpad(kind.id()) } {
+        t::H5T_str_t::H5T_STR_NULLPAD => Padding::Zeros,
+        t::H5T_str_t::H5T_STR_SPACEPAD => Padding::Spaces,
+        _ => Padding::Terminated,
+    };
+    Ok(Class::FixedString { utf8, padding })
+}
+
+fn reference(kind: &Datatype) -> Result<Class> {
+    // SAFETY: an open datatype, and the library's own, which lives as long as the library.
+    let is_object = check(unsafe { t::H5Tequal(kind.id(), *t::H5T_STD_REF_OBJ) })? > 0;
+    Ok(if is_object { Class::ObjectReference } else { Class::Other("references to regions or of the new kind") })
 }
 
 fn base(kind: &Datatype) -> Result<Datatype> {

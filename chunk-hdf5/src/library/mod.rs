@@ -9,6 +9,7 @@ mod dataset;
 mod datatype;
 mod new_datatype;
 mod transfer;
+mod variable;
 
 use std::ffi::{CStr, CString, c_char, c_int};
 
@@ -20,9 +21,10 @@ use hdf5_sys::h5i::{H5Idec_ref, hid_t};
 pub(crate) use self::attribute::attribute_bytes;
 pub(crate) use self::create::{Creation, create};
 pub(crate) use self::dataset::{Extents, extents, fill_value, filters, storage_size, stored_type};
-pub(crate) use self::datatype::{Class, Member, class, is_little_endian};
+pub(crate) use self::datatype::{Class, Member, Padding, class, is_little_endian};
 pub(crate) use self::new_datatype::{Atom, array, compound, enumeration, fixed_string, native, opaque};
 pub(crate) use self::transfer::{read, write, write_chunk};
+pub(crate) use self::variable::{Elements, read_sequences, read_strings, referenced_name};
 
 type Result<T> = std::result::Result<T, hdf5::Error>;
 

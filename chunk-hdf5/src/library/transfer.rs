@@ -52,7 +52,7 @@ fn check_length(kind: &Datatype, count: &[u64], length: usize) {
 }
 
 /// Dataspaces of a dense piece: in memory, and selected in the file.
-fn spaces(dataset: &Dataset, start: &[u64], count: &[u64]) -> Result<(Dataspace, Dataspace)> {
+pub(super) fn spaces(dataset: &Dataset, start: &[u64], count: &[u64]) -> Result<(Dataspace, Dataspace)> {
     // SAFETY: the dataset is open.
     let file = dataspace(unsafe { H5Dget_space(dataset.id()) })?;
     if start.is_empty() {
