@@ -6,14 +6,14 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use chunk_core::{ChunkSource, DType, EntryKind, Error, Location, Result, Run};
+use chunk_core::{ChunkSource, DType, Error, Location, Result, Run};
 use clap::Args;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::Context;
 use crate::failure::{Failure, Outcome, say};
-use crate::names::{expand, location_of, relative};
+use crate::names::{datasets_inside, expand};
 use crate::options::{RunOptions, location};
 use crate::output::{Out, one_line, print_json, print_now};
 use crate::variable;
@@ -84,22 +84,10 @@ impl HashArgs {
         if !self.recursive {
             return self.hash_dataset(context, run, file, tally, out);
         }
-        let entries = match context.registry.list(file) {
-            Ok(entries) => entries,
-            Err(error) => return self.tell(file, error, tally, out),
-        };
-        let mut inside = entries.iter().filter(|entry| relative(&entry.name, file.dataset()).is_some()).peekable();
-        if let (Some(name), None) = (file.dataset(), inside.peek()) {
-            let (path, dataset) = (file.path().to_owned(), name.to_owned());
-            return self.tell(file, Error::DatasetNotFound { path, dataset, near: Vec::new() }, tally, out);
+        match datasets_inside(&context.registry, file) {
+            Ok(inside) => inside.iter().try_for_each(|location| self.hash_dataset(context, run, location, tally, out)),
+            Err(error) => self.tell(file, error, tally, out),
         }
-        for entry in inside {
-            let location = location_of(file, entry);
-            if is_dataset(context, &location, &entry.kind) {
-                self.hash_dataset(context, run, &location, tally, out)?;
-            }
-        }
-        Ok(())
     }
 
     fn hash_dataset(
@@ -157,20 +145,6 @@ impl HashArgs {
         }
         say(&message);
         Ok(())
-    }
-}
-
-/// Whether an entry is to be hashed, or to be told to be unreadable. What is listed as something else may be a
-/// dataset that cannot be read, which opening it tells; what opens all the same is a link to a dataset that has its own
-/// entry.
-fn is_dataset(context: &Context, location: &Location, kind: &EntryKind) -> bool {
-    match kind {
-        EntryKind::Dataset(_) => true,
-        EntryKind::Group => false,
-        _ => !matches!(
-            context.registry.open(location),
-            Ok(_) | Err(Error::NotADataset { .. } | Error::DatasetNotFound { .. })
-        ),
     }
 }
 

@@ -32,11 +32,13 @@ mod names;
 mod options;
 mod output;
 mod progress;
+mod recover;
 mod show;
 mod stats;
 #[cfg(test)]
 mod testing;
 mod variable;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
@@ -72,6 +74,8 @@ enum Command {
     Hash(hash::HashArgs),
     Convert(convert::ConvertArgs),
     Append(append::AppendArgs),
+    Verify(verify::VerifyArgs),
+    Recover(recover::RecoverArgs),
     Fft(fft::FftArgs),
     Demo(demo::DemoArgs),
     /// Writes completions for a shell
@@ -123,6 +127,8 @@ impl Command {
             Command::Hash(args) => args.run(context, out),
             Command::Convert(args) => args.run(context, out),
             Command::Append(args) => args.run(context, out),
+            Command::Verify(args) => args.run(context, out),
+            Command::Recover(args) => args.run(context, out),
             Command::Fft(args) => args.run(context, out),
             Command::Demo(args) => args.run(context, out),
             Command::Completions { shell } => {
@@ -151,7 +157,8 @@ mod tests {
     #[test]
     fn writes_completions_that_know_the_commands() {
         let script = chunk(Registry::new(), ["completions", "bash"]).unwrap();
-        for command in ["ls", "info", "show", "stats", "hash", "convert", "append", "fft", "demo"] {
+        for command in ["ls", "info", "show", "stats", "hash", "convert", "append", "verify", "recover", "fft", "demo"]
+        {
             assert!(script.contains(&format!("chunk__subcmd__{command}")), "{command}");
         }
     }

@@ -30,6 +30,32 @@ pub(crate) fn location_of(file: &Location, entry: &Entry) -> Location {
     if plain(&entry.name).is_empty() { location } else { location.with_dataset(entry.name.clone()) }
 }
 
+/// Every dataset of a file, or of a group in it; those too that are listed as something else and cannot be read, which
+/// opening them tells.
+///
+/// # Errors
+/// A file that cannot be listed; a group or dataset that is not there.
+pub(crate) fn datasets_inside(registry: &Registry, file: &Location) -> Result<Vec<Location>> {
+    let entries = registry.list(file)?;
+    let mut inside = entries.iter().filter(|entry| relative(&entry.name, file.dataset()).is_some()).peekable();
+    if let (Some(name), None) = (file.dataset(), inside.peek()) {
+        let (path, dataset) = (file.path().to_owned(), name.to_owned());
+        return Err(Error::DatasetNotFound { path, dataset, near: Vec::new() });
+    }
+    let located = inside.map(|entry| (location_of(file, entry), &entry.kind));
+    Ok(located.filter(|(location, kind)| is_dataset(registry, location, kind)).map(|(location, _)| location).collect())
+}
+
+/// Whether an entry is a dataset, or one that cannot be read. What is listed as something else and opens all the same is
+/// a link to a dataset that has its own entry.
+fn is_dataset(registry: &Registry, location: &Location, kind: &EntryKind) -> bool {
+    match kind {
+        EntryKind::Dataset(_) => true,
+        EntryKind::Group => false,
+        _ => !matches!(registry.open(location), Ok(_) | Err(Error::NotADataset { .. } | Error::DatasetNotFound { .. })),
+    }
+}
+
 /// The name of the dataset that is meant where none is given: that of the file's only one.
 pub(crate) fn only_dataset(registry: &Registry, file: &Location) -> Option<String> {
     let entries = registry.list(file).ok()?;

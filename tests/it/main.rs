@@ -12,3 +12,4 @@ mod python;
 mod read_back;
 mod show;
 mod stats;
+mod verify;
