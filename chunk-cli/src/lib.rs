@@ -22,6 +22,7 @@ mod cancel;
 mod contained;
 mod convert;
 mod demo;
+mod diff;
 mod failure;
 mod fft;
 mod hash;
@@ -74,6 +75,7 @@ enum Command {
     Hash(hash::HashArgs),
     Convert(convert::ConvertArgs),
     Append(append::AppendArgs),
+    Diff(diff::DiffArgs),
     Verify(verify::VerifyArgs),
     Recover(recover::RecoverArgs),
     Fft(fft::FftArgs),
@@ -127,6 +129,7 @@ impl Command {
             Command::Hash(args) => args.run(context, out),
             Command::Convert(args) => args.run(context, out),
             Command::Append(args) => args.run(context, out),
+            Command::Diff(args) => args.run(context, out),
             Command::Verify(args) => args.run(context, out),
             Command::Recover(args) => args.run(context, out),
             Command::Fft(args) => args.run(context, out),
@@ -157,7 +160,8 @@ mod tests {
     #[test]
     fn writes_completions_that_know_the_commands() {
         let script = chunk(Registry::new(), ["completions", "bash"]).unwrap();
-        for command in ["ls", "info", "show", "stats", "hash", "convert", "append", "verify", "recover", "fft", "demo"]
+        for command in
+            ["ls", "info", "show", "stats", "hash", "convert", "append", "diff", "verify", "recover", "fft", "demo"]
         {
             assert!(script.contains(&format!("chunk__subcmd__{command}")), "{command}");
         }
