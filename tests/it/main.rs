@@ -3,7 +3,9 @@
 mod bad_input;
 mod casting;
 mod conformance;
+mod convert;
 mod corpora;
+mod diff;
 mod fft_of_foreign_files;
 mod files;
 mod memory;

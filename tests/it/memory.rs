@@ -95,6 +95,33 @@ fn hashing_stays_within_its_budget() {
 }
 
 #[test]
+fn other_commands_stay_within_their_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| format!("{}::/data", folder.path().join(name).display());
+    let source = format!("{}::/data", input().display());
+    let file = input().display().to_string();
+    let copy = path("copy.h5");
+    program::succeed(&["convert", &source, &copy, "--chunks", "64,4096", "--filter", "none"]);
+    for (threads, budget) in [("1", 16), ("2", 32), ("4", 64)] {
+        let (converted, appended) = (path("converted.h5"), path("appended.h5"));
+        let commands: [&[&str]; 6] = [
+            &["stats", &source],
+            &["show", &source],
+            &["diff", &source, &copy],
+            &["verify", &file],
+            &["convert", &source, &converted, "--dtype", "c8", "--overwrite"],
+            &["append", &appended, &source, &copy, "--chunks", "32,4096", "--overwrite"],
+        ];
+        let memory = format!("{budget}M");
+        for command in commands {
+            let peak = peak(&[command, &["--memory", &memory, "--threads", threads, "--progress", "never"]].concat());
+            let name = command[0];
+            assert!(peak <= budget * MEBI + FIXED, "{name}, {threads} threads, {memory}: peak of {} MiB", peak / MEBI);
+        }
+    }
+}
+
+#[test]
 fn a_budget_that_is_too_small_is_refused_with_the_arithmetic() {
     let folder = tempfile::tempdir().unwrap();
     let source = format!("{}::/data", input().display());
