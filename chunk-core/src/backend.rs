@@ -130,6 +130,13 @@ impl Entry {
     pub fn new(name: impl Into<String>, kind: EntryKind) -> Self {
         Entry { name: name.into(), kind, attributes: Vec::new() }
     }
+
+    /// The array of a file that holds one, stored without filters in a `layout`.
+    #[must_use]
+    pub fn only_dataset(info: DatasetInfo, layout: &str, stored_bytes: u64) -> Self {
+        let dataset = DatasetEntry::new(info, layout, Vec::new(), stored_bytes);
+        Entry::new("/", EntryKind::Dataset(Box::new(dataset)))
+    }
 }
 
 /// What a thing in a file is.

@@ -141,6 +141,13 @@ impl DataFile {
         write_all_at(&self.file, data, offset).map_err(|cause| Error::io(&self.path, "write", cause))
     }
 
+    /// Reads and writes from `offset` on, one piece after another, as text and streams are. Unbuffered: put it into a
+    /// [`BufReader`](io::BufReader) or [`BufWriter`](io::BufWriter) whose size you count.
+    #[must_use]
+    pub fn cursor(&self, offset: u64) -> FileCursor<'_> {
+        FileCursor { file: &self.file, offset }
+    }
+
     /// Copies spans of the `extent` bytes from `base` on to `out`. Short spans that lie near each other are read
     /// together.
     ///
@@ -183,6 +190,33 @@ impl DataFile {
     }
 }
 
+/// A place in a [`DataFile`] that moves on as it is read or written. There may be many in one file.
+#[derive(Debug)]
+pub struct FileCursor<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl io::Read for FileCursor<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = read_some_at(self.file, out, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+impl io::Write for FileCursor<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        write_all_at(self.file, data, self.offset)?;
+        self.offset += data.len() as u64;
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Closing a file gives its lock up only when all who inherited it have closed it, too: child processes that start
 /// meanwhile. So it is given up first.
 impl Drop for DataFile {
@@ -210,6 +244,16 @@ fn stretch(spans: &Spans) -> (usize, usize) {
 }
 
 #[cfg(unix)]
+fn read_some_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_some_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+#[cfg(unix)]
 fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
 }
@@ -222,7 +266,7 @@ fn write_all_at(file: &File, data: &[u8], offset: u64) -> io::Result<()> {
 #[cfg(windows)]
 fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !buffer.is_empty() {
-        let read = std::os::windows::fs::FileExt::seek_read(file, buffer, offset)?;
+        let read = read_some_at(file, buffer, offset)?;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -247,7 +291,24 @@ fn write_all_at(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()>
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, Write};
+
     use super::*;
+
+    #[test]
+    fn a_cursor_goes_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let file = File::options().create_new(true).read(true).write(true).open(&path).unwrap();
+        let file = DataFile::new(file, &path);
+        let mut writer = io::BufWriter::new(file.cursor(2));
+        writeln!(writer, "one").unwrap();
+        writeln!(writer, "two").unwrap();
+        drop(writer);
+        let lines: Vec<_> = io::BufReader::new(file.cursor(2)).lines().map(|line| line.unwrap()).collect();
+        assert_eq!(lines, ["one", "two"]);
+        assert_eq!(file.length().unwrap(), 10);
+    }
 
     #[test]
     fn locks_are_held_until_the_file_is_dropped() {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{Bytes, Casting, Shape, Slab};
+use crate::{Bytes, Casting, DType, Shape, Slab};
 
 /// A result whose error is [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -122,7 +122,7 @@ pub enum Error {
         dataset: String,
         /// Its dtype.
         dtype: String,
-        /// What was asked for.
+        /// What does not take it: an operation, or a format with its article.
         operation: String,
     },
     /// No file of that name.
@@ -322,6 +322,28 @@ impl Error {
             return Error::FileNotFound { path };
         }
         Error::Io { path, action, cause }
+    }
+
+    /// An [`Error::Corrupt`] of the file at `path`: `what` does not hold.
+    #[must_use]
+    pub fn corrupt(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
+        Error::Corrupt { path: path.as_ref().to_path_buf(), dataset: String::new(), what: what.into() }
+    }
+
+    /// An [`Error::Unsupported`] of the file at `path`: `what` is not done, and what to do instead.
+    #[must_use]
+    pub fn unsupported(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
+        Error::Unsupported { path: path.as_ref().to_path_buf(), dataset: String::new(), what: what.into() }
+    }
+
+    /// An [`Error::UnsupportedDType`]: a file at `path` does not hold elements of `dtype`.
+    #[must_use]
+    pub fn unsupported_dtype(path: impl AsRef<Path>, dtype: &DType, format: &str) -> Self {
+        Error::UnsupportedDType {
+            dataset: path.as_ref().display().to_string(),
+            dtype: dtype.to_string(),
+            operation: format.to_owned(),
+        }
     }
 
     /// The message with all its causes, on one line.

@@ -69,7 +69,7 @@ pub use crate::bytes::Bytes;
 pub use crate::cast::{CastSource, cast, cast_if_needed};
 pub use crate::casting::{Casting, result_type};
 pub use crate::conversion::Conversion;
-pub use crate::data_file::DataFile;
+pub use crate::data_file::{DataFile, FileCursor};
 pub use crate::dataset::DatasetInfo;
 pub use crate::dtype::{DType, EnumType, Field, StructType, TimeStep, TimeUnit};
 pub use crate::element::{Element, Number};

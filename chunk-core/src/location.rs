@@ -65,6 +65,21 @@ impl Location {
     pub fn dataset(&self) -> Option<&str> {
         self.dataset.as_deref()
     }
+
+    /// Checks that no other dataset than `/` is named: for formats of one array a file, which list it as that.
+    ///
+    /// # Errors
+    /// [`Error::DatasetNotFound`].
+    pub fn check_only_dataset(&self) -> Result<()> {
+        match self.dataset() {
+            None | Some("/") => Ok(()),
+            Some(other) => Err(Error::DatasetNotFound {
+                path: self.path.clone(),
+                dataset: other.to_owned(),
+                near: vec!["/".to_owned()],
+            }),
+        }
+    }
 }
 
 impl FromStr for Location {

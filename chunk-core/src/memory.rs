@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::worker::lock;
 use crate::{
-    Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DatasetEntry, DatasetInfo, Element, Entry, EntryKind, Error,
-    Grid, Growing, Location, Result, Shape, Slab, Worker, copy_region,
+    Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DatasetInfo, Element, Entry, Error, Grid, Growing, Location,
+    Result, Shape, Slab, Worker, copy_region,
 };
 
 /// An array in memory as a source. Clones share the data.
@@ -289,19 +289,11 @@ impl Backend for MemoryBackend {
     fn list(&self, path: &Path) -> Result<Vec<Entry>> {
         let source = self.find(path)?;
         let stored_bytes = source.info.bytes();
-        let entry = DatasetEntry::new(source.info, "memory", Vec::new(), stored_bytes);
-        Ok(vec![Entry::new("/", EntryKind::Dataset(Box::new(entry)))])
+        Ok(vec![Entry::only_dataset(source.info, "memory", stored_bytes)])
     }
 
     fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
-        // An array has no names inside; it is listed as its own root.
-        if let Some(dataset) = location.dataset().filter(|dataset| *dataset != "/") {
-            return Err(Error::DatasetNotFound {
-                path: location.path().to_path_buf(),
-                dataset: dataset.to_owned(),
-                near: Vec::new(),
-            });
-        }
+        location.check_only_dataset()?;
         Ok(Arc::new(self.find(location.path())?))
     }
 

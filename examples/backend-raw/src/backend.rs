@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetEntry, DatasetInfo, Entry, EntryKind, Error, Growing,
-    Location, Result,
+    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Result,
 };
 
 use crate::sink::RawSink;
@@ -31,20 +30,12 @@ impl Backend for Raw {
     fn list(&self, path: &Path) -> Result<Vec<Entry>> {
         let info = RawSource::open(path)?.info().clone();
         let stored_bytes = info.bytes();
-        let dataset = DatasetEntry::new(info, "contiguous", Vec::new(), stored_bytes);
-        Ok(vec![Entry::new("/", EntryKind::Dataset(Box::new(dataset)))])
+        Ok(vec![Entry::only_dataset(info, "contiguous", stored_bytes)])
     }
 
     fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
-        let path = location.path();
-        match location.dataset() {
-            None | Some("/") => Ok(Arc::new(RawSource::open(path)?)),
-            Some(other) => Err(Error::DatasetNotFound {
-                path: path.to_owned(),
-                dataset: other.to_owned(),
-                near: vec!["/".to_owned()],
-            }),
-        }
+        location.check_only_dataset()?;
+        Ok(Arc::new(RawSource::open(location.path())?))
     }
 
     // A dataset's name, which a program may give, has no place in this format.

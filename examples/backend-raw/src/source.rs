@@ -27,11 +27,11 @@ impl RawSource {
         let text = fs::read(&json).map_err(|cause| Error::io(&json, "open", cause))?;
         let sidecar: Sidecar =
             serde_json::from_slice(&text).map_err(|cause| Error::io(&json, "understand", cause.into()))?;
-        let corrupt = |what| Error::Corrupt { path: path.to_owned(), dataset: String::new(), what };
-        let dtype: DType = sidecar.dtype.parse().map_err(|error: Error| corrupt(error.to_string()))?;
+        let dtype: DType = sidecar.dtype.parse().map_err(|error: Error| Error::corrupt(&json, error.to_string()))?;
         let info = DatasetInfo::new(sidecar.shape, dtype).with_name(path.display().to_string());
         if length != info.bytes() {
-            return Err(corrupt(format!("it has {length} bytes, not the {} that its sidecar says", info.bytes())));
+            let what = format!("it has {length} bytes, not the {} that its sidecar says", info.bytes());
+            return Err(Error::corrupt(path, what));
         }
         let identity = Identity::builder("raw").file(path)?.file(&json)?.finish();
         Ok(RawSource { info: info.with_identity(identity), file })
