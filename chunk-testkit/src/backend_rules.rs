@@ -12,7 +12,8 @@ use crate::{Description, Rule};
 
 pub use crate::bad_files::{
     damaged_files_never_panic, damaged_files_take_little_memory, errors_name_the_path_and_keep_their_cause,
-    missing_datasets_give_errors, missing_files_give_errors, truncated_files_give_errors,
+    missing_datasets_give_errors, missing_files_give_errors, opening_holds_no_more_than_it_says,
+    truncated_files_give_errors,
 };
 pub use crate::growing::{
     an_append_has_one_writer, an_append_keeps_what_was_committed, an_unfinished_append_changes_nothing,
@@ -20,14 +21,16 @@ pub use crate::growing::{
 };
 pub use crate::outputs::{
     a_finished_output_is_whole, a_partly_written_output_is_complete, an_existing_output_is_refused_and_kept,
-    an_unfinished_output_is_invisible, identity_changes_with_the_content_and_only_then, making_a_sink_creates_nothing,
+    an_output_that_appeared_meanwhile_is_kept, an_unfinished_output_is_invisible,
+    identity_changes_with_the_content_and_only_then, making_a_sink_creates_nothing,
     overwriting_keeps_the_old_until_finish,
 };
 pub use crate::writing::{
     appends_along_growth_axes, copies_within_a_budget, elements_never_written_hold_the_fill_value,
-    refuses_an_unknown_filter, refuses_slabs_and_buffers_that_do_not_fit, round_trips_every_dtype_it_claims,
-    round_trips_every_rank_it_claims, round_trips_zero_length_axes, writes_from_many_threads_at_once,
-    writes_slabs_that_cut_chunks, writes_the_same_with_any_worker, writing_stays_within_its_cost,
+    refuses_an_unknown_filter, refuses_slabs_and_buffers_that_do_not_fit, refuses_what_it_does_not_claim,
+    round_trips_every_dtype_it_claims, round_trips_every_rank_it_claims, round_trips_zero_length_axes,
+    writes_from_many_threads_at_once, writes_slabs_that_cut_chunks, writes_the_same_with_any_worker,
+    writing_stays_within_its_cost,
 };
 
 /// All rules.

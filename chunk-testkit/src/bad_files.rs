@@ -8,7 +8,7 @@ use std::path::Path;
 use chunk_core::{Backend, Buffer, ChunkSource, Error, Location, Result as CoreResult, Slab, Worker};
 
 use crate::description::{Description, Place};
-use crate::failure::{Failure, Outcome, ensure, shown};
+use crate::failure::{Failure, Outcome, ensure, panic_message, shown};
 use crate::measured::ensure_measuring;
 use crate::peak_alloc::PeakAlloc;
 use crate::random::Random;
@@ -18,16 +18,26 @@ use crate::source_rules::UNCOUNTED_BYTES;
 const PLACES: usize = 512;
 /// What opening may take for each byte that is stored: an index of chunks, for example.
 const BYTES_PER_STORED: u64 = 1000;
+/// So many damages other than a changed byte are among some of them.
+const MOST_OTHERS: usize = 24;
 /// A damaged file may say that it is huge: then only its first and its last element are read.
 const MOST_READ_BYTES: u64 = 4 << 20;
 
-/// What is not there, and a folder where a file should be, are errors of `open` and of `list`.
+/// What is not there is [`Error::FileNotFound`], and a folder where a file should be an error, of `open` and of `list`.
 pub fn missing_files_give_errors(backend: &Description) -> Outcome {
     for place in missing(backend) {
-        let opened = backend.try_open(&place);
-        ensure(opened.is_err(), || Failure::new(&place.location, "an error of `open`", "a source"))?;
-        let listed = backend.backend.list(place.path());
-        ensure(listed.is_err(), || Failure::new(&place.location, "an error of `list`", "a list"))?;
+        let opened = backend.try_open(&place).map(drop);
+        let listed = backend.backend.list(place.path()).map(drop);
+        for (call, came) in [("open", opened), ("list", listed)] {
+            let found = match came {
+                Err(Error::FileNotFound { .. }) => continue,
+                Err(_) if place.path().exists() => continue,
+                Err(error) => shown(&error),
+                Ok(()) => "Ok".to_owned(),
+            };
+            let expected = if place.path().exists() { "an error" } else { "Error::FileNotFound" };
+            return Err(Failure::new(&place.location, format!("{expected} of `{call}`"), found));
+        }
     }
     Ok(())
 }
@@ -98,6 +108,26 @@ pub fn damaged_files_take_little_memory(backend: &Description) -> Outcome {
     Ok(())
 }
 
+/// What opening a file keeps is within `held_bytes`, and [`UNCOUNTED_BYTES`]: an index, a table, a header.
+///
+/// Measured as [`damaged_files_take_little_memory`].
+pub fn opening_holds_no_more_than_it_says(backend: &Description) -> Outcome {
+    if !backend.measured {
+        return Ok(());
+    }
+    ensure_measuring(backend.name())?;
+    let place = backend.place();
+    backend.write(&place, &backend.large_array())?;
+    // Once before: what a program keeps from its first use of a format is no source's.
+    drop(backend.open(&place)?);
+    let (opened, held) = PeakAlloc::measure(|| backend.open(&place));
+    let stated = opened?.held_bytes();
+    ensure(held.left <= stated + UNCOUNTED_BYTES, || {
+        let expected = format!("at most {stated} bytes kept by `open`, as `held_bytes` says, and {UNCOUNTED_BYTES}");
+        Failure::new(&place.location, expected, format!("{} bytes", held.left))
+    })
+}
+
 /// A way to damage a file, for people, and what the file then holds.
 pub(crate) type Damage = (String, Vec<u8>);
 
@@ -116,17 +146,27 @@ fn damages(content: &[u8]) -> Vec<Damage> {
         bytes[at] ^= bits;
         (format!("byte {at} changed by {bits:#04x}"), bytes)
     });
+    let numbers = content.split(|byte| !byte.is_ascii_digit()).filter(|run| !run.is_empty());
+    let raised = numbers.take(PLACES).map(|run| {
+        // Where the run is in the file: it is a part of it.
+        let at = run.as_ptr().addr() - content.as_ptr().addr();
+        let mut bytes = content.to_vec();
+        bytes.splice(at..at + run.len(), *b"99999999999");
+        (format!("a number at byte {at} became 99999999999"), bytes)
+    });
     let noise = [0, 1, 7, 64, 5000].map(|length| {
         let mut bytes = vec![0; length];
         random.fill(&mut bytes);
         (format!("{length} bytes of noise"), bytes)
     });
-    changed.chain(noise).chain([("zeros".to_owned(), vec![0; content.len()])]).collect()
+    changed.chain(raised).chain(noise).chain([("zeros".to_owned(), vec![0; content.len()])]).collect()
 }
 
 /// Enough of them to meet each error once.
 pub(crate) fn some_damages(content: &[u8]) -> Vec<Damage> {
-    damages(content).into_iter().step_by(7).collect()
+    let (changed, others): (Vec<_>, Vec<_>) =
+        damages(content).into_iter().partition(|(way, _)| way.contains(" changed by "));
+    changed.into_iter().step_by(7).chain(others.into_iter().take(MOST_OTHERS)).collect()
 }
 
 /// What became of reading a damaged file.
@@ -143,7 +183,7 @@ impl Seen {
         match self {
             Seen::Error(_) | Seen::Read(_) => None,
             Seen::Unwritten => Some("a read that left bytes unwritten".to_owned()),
-            Seen::Panicked(message) => Some(format!("the panic {message:?}")),
+            Seen::Panicked(message) => Some(message.clone()),
         }
     }
 }
@@ -192,10 +232,7 @@ fn look(backend: &dyn Backend, location: &Location) -> Seen {
         Ok(Ok((zeros, ones))) if zeros == ones => Seen::Read(zeros),
         Ok(Ok(_)) => Seen::Unwritten,
         Ok(Err(error)) => Seen::Error(error),
-        Err(panic) => {
-            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-            Seen::Panicked(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default())
-        }
+        Err(panic) => Seen::Panicked(panic_message(&*panic)),
     }
 }
 

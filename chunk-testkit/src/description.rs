@@ -191,7 +191,8 @@ impl Description {
 
     pub(crate) fn create(&self, place: &Place, info: &DatasetInfo) -> Result<Box<dyn ChunkSink>, Failure> {
         let made = self.backend.create(&place.location, info.clone(), &self.options());
-        let sink = works(made, &place.location, "making a sink")?;
+        let hint = ".with_dtypes(..)` or `.with_ranks(..)";
+        let sink = works(made, &place.location, "making a sink").map_err(|failure| failure.unless(hint))?;
         let (dtype, shape) = (&sink.info().dtype, &sink.info().shape);
         if *dtype == info.dtype && *shape == info.shape {
             return Ok(sink);

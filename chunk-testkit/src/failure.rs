@@ -1,5 +1,6 @@
 //! What a rule reports when it is broken.
 
+use std::any::Any;
 use std::fmt;
 
 use chunk_core::{DatasetInfo, Error, Scalar, Slab};
@@ -106,6 +107,13 @@ pub(crate) fn ensure(holds: bool, failure: impl FnOnce() -> Failure) -> Outcome 
 /// The value, or a failure that shows the error with its causes.
 pub(crate) fn works<T>(result: chunk_core::Result<T>, subject: impl fmt::Display, what: &str) -> Result<T, Failure> {
     result.map_err(|error| Failure::new(subject, format!("{what} works"), shown(&error)))
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    format!("the panic {text:?}")
 }
 
 /// An error with all its causes.

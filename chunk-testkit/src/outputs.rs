@@ -104,6 +104,29 @@ pub fn an_existing_output_is_refused_and_kept(backend: &Description) -> Outcome 
     reads_as(&*backend.open(&place)?, &array)
 }
 
+/// An output that appeared after `create` is [`Error::AlreadyExists`] at `finish`, and stays what it is.
+///
+/// Checked for files.
+pub fn an_output_that_appeared_meanwhile_is_kept(backend: &Description) -> Outcome {
+    if !backend.has_files() {
+        return Ok(());
+    }
+    let place = backend.place();
+    let (late, early) = (backend.array(&backend.dtype(), backend.rank()), backend.other_array());
+    let sink = backend.create(&place, late.info())?;
+    write_whole(&*sink, &late, &Worker::new())?;
+    if place.path().exists() {
+        return Ok(()); // which another rule does not allow
+    }
+    backend.write(&place, &early)?;
+    let found = match sink.finish() {
+        Err(Error::AlreadyExists { .. }) => return reads_as(&*backend.open(&place)?, &early),
+        Err(error) => shown(&error),
+        Ok(()) => "Ok".to_owned(),
+    };
+    Err(Failure::new(&place.location, "Error::AlreadyExists of `finish`", found))
+}
+
 /// Where overwriting is asked for, the old output stays, byte for byte, until the new one is finished.
 pub fn overwriting_keeps_the_old_until_finish(backend: &Description) -> Outcome {
     let place = backend.place();

@@ -1,6 +1,8 @@
 //! A rule with its name, and the macros that make a test of each.
 
-use crate::failure::Failure;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::failure::{Failure, panic_message};
 
 /// A rule: its name, and the function that checks it.
 #[derive(Debug)]
@@ -25,9 +27,11 @@ impl<Case> Rule<Case> {
     /// Checks it.
     ///
     /// # Errors
-    /// How it is broken.
+    /// How it is broken; a panic breaks any rule.
     pub fn check(&self, case: &Case) -> Result<(), Failure> {
-        (self.function)(case).map_err(|failure| failure.of_rule(self.name))
+        let checked = catch_unwind(AssertUnwindSafe(|| (self.function)(case)));
+        let outcome = checked.unwrap_or_else(|panic| Err(Failure::new("a call", "no panic", panic_message(&*panic))));
+        outcome.map_err(|failure| failure.of_rule(self.name))
     }
 }
 
@@ -155,12 +159,14 @@ macro_rules! __backend_rules {
             a_partly_written_output_is_complete
             refuses_slabs_and_buffers_that_do_not_fit
             refuses_an_unknown_filter
+            refuses_what_it_does_not_claim
             writing_stays_within_its_cost
             copies_within_a_budget
             making_a_sink_creates_nothing
             a_finished_output_is_whole
             an_unfinished_output_is_invisible
             an_existing_output_is_refused_and_kept
+            an_output_that_appeared_meanwhile_is_kept
             overwriting_keeps_the_old_until_finish
             identity_changes_with_the_content_and_only_then
             missing_files_give_errors
@@ -169,6 +175,7 @@ macro_rules! __backend_rules {
             damaged_files_never_panic
             errors_name_the_path_and_keep_their_cause
             damaged_files_take_little_memory
+            opening_holds_no_more_than_it_says
             appends_to_what_is_there
             an_unfinished_append_changes_nothing
             an_append_keeps_what_was_committed

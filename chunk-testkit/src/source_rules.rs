@@ -126,8 +126,10 @@ pub fn scratch_is_within_cost(case: &SourceCase) -> Outcome {
         for slab in slabs(case.info()).into_iter().filter(|slab| !slab.is_empty()) {
             let (stated, held) = measured::read(&*case.source, &slab, threads)?;
             ensure(held.peak <= stated + UNCOUNTED_BYTES, || {
-                let expected =
-                    format!("at most {stated} bytes beside the buffer, as `cost` says, and {UNCOUNTED_BYTES}");
+                let expected = format!(
+                    "at most {} bytes beside the buffer: {stated} of `cost`, and {UNCOUNTED_BYTES} that any read may take",
+                    stated + UNCOUNTED_BYTES
+                );
                 Failure::new(&case.info().name, expected, format!("{} bytes", held.peak))
                     .at(format!("slab {slab}, {threads} threads"))
             })?;

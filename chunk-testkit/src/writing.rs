@@ -12,7 +12,7 @@ use crate::case::part_of;
 use crate::description::{Description, Place, small, write_whole};
 use crate::failure::{Failure, Outcome, ensure, shown, works};
 use crate::measured::{self, ensure_measuring};
-use crate::pattern;
+use crate::pattern::{pattern, structured_dtypes};
 use crate::peak_alloc::PeakAlloc;
 use crate::random::Random;
 use crate::source_rules::{UNCOUNTED_BYTES, outside, reads_as};
@@ -96,6 +96,7 @@ pub fn elements_never_written_hold_the_fill_value(backend: &Description) -> Outc
     chunk_core::copy_region(&written, &data, &written, &mut expected, &whole, size);
     let expected = works(MemorySource::from_bytes(info, expected), &place.location, "the expected array")?;
     reads_as(&*backend.open(&place)?, &expected)
+        .map_err(|failure| failure.at("the `info` of the sink states this fill value: leave it out there, or write it"))
 }
 
 /// Slabs of any shape may be written one after the other, in any order, also those that hold parts of chunks.
@@ -201,6 +202,32 @@ fn refuses(sink: &dyn ChunkSink, slab: &Slab, data: &[u8], expected: &str, refus
     };
     Err(Failure::new(&sink.info().name, expected, found).at(format!("slab {slab} of {} bytes", data.len())))
 }
+
+/// A number of axes and dtypes that the backend does not claim are errors of `create`, or come back: they are never
+/// written as something else, and never panic.
+pub fn refuses_what_it_does_not_claim(backend: &Description) -> Outcome {
+    let ranks = [backend.ranks.start().checked_sub(1), backend.ranks.end().checked_add(1)];
+    let ranks = ranks.into_iter().flatten().filter(|rank| *rank <= MOST_AXES);
+    let other_ranks = ranks.map(|rank| (backend.dtype(), rank));
+    let dtypes = DType::numeric().chain(structured_dtypes()).filter(|dtype| !backend.dtypes.contains(dtype));
+    for (dtype, rank) in other_ranks.chain(dtypes.map(|dtype| (dtype, backend.rank()))) {
+        let (place, array) = (backend.place(), backend.array(&dtype, rank));
+        let Ok(sink) = backend.backend.create(&place.location, array.info().clone(), &backend.options()) else {
+            place.is_empty("after a sink that was refused")?;
+            continue;
+        };
+        let written = write_whole(&*sink, &array, &Worker::new())
+            .and_then(|()| works(sink.finish(), &place.location, "finishing"))
+            .and_then(|()| reads_as(&*backend.open(&place)?, &array));
+        written.map_err(|failure| {
+            failure.at(format!("{dtype} with {rank} axes, which `create` took but nobody claims"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Arrays of more axes are not tried: they have too many elements.
+const MOST_AXES: usize = 6;
 
 /// A filter that the backend does not have is an error of `create`, and nothing is created.
 pub fn refuses_an_unknown_filter(backend: &Description) -> Outcome {

@@ -6,7 +6,7 @@ use crate::small_backend::{Fault, SmallBackend};
 use Fault::*;
 
 /// Each fault and the rule that it breaks.
-const FAULTS: [(Fault, &str); 42] = [
+const FAULTS: [(Fault, &str); 45] = [
     (ShoutsItsName, "its_name_and_extensions_are_well_formed"),
     (RecognisesEverything, "its_name_and_extensions_are_well_formed"),
     (HasAnotherExtension, "is_found_by_the_registry"),
@@ -42,6 +42,9 @@ const FAULTS: [(Fault, &str); 42] = [
     (RepeatsTheCause, "errors_name_the_path_and_keep_their_cause"),
     (CutsWhatIsUnwritten, "a_partly_written_output_is_complete"),
     (TrustsGarbage, "damaged_files_take_little_memory"),
+    (TakesAnyDType, "refuses_what_it_does_not_claim"),
+    (HidesWhatItHolds, "opening_holds_no_more_than_it_says"),
+    (ReplacesWhatAppeared, "an_output_that_appeared_meanwhile_is_kept"),
     (WantsSlabsInOrder, "appends_to_what_is_there"),
     (LosesTheOldWhenDropped, "an_unfinished_append_changes_nothing"),
     (OverwritesWhatIsCommitted, "an_append_keeps_what_was_committed"),

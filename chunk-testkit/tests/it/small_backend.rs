@@ -55,6 +55,9 @@ pub(crate) enum Fault {
     RepeatsTheCause,
     CutsWhatIsUnwritten,
     TrustsGarbage,
+    TakesAnyDType,
+    HidesWhatItHolds,
+    ReplacesWhatAppeared,
     WantsSlabsInOrder,
     LosesTheOldWhenDropped,
     OverwritesWhatIsCommitted,
@@ -86,17 +89,17 @@ impl SmallBackend {
         if self.is(OpensWhatIsNotThere) && !path.exists() {
             return MemorySource::new([1], &[0_i32]);
         }
-        let bytes = fs::read(path).map_err(|cause| match self.fault {
+        let bytes = fs::read(path).map_err(|cause| Error::io(path, "open", cause))?;
+        self.parse(path, &bytes).map_err(|error| match self.fault {
             RepeatsTheCause => Error::Backend {
-                path: path.join(cause.to_string()),
+                path: path.join(error.to_string()),
                 dataset: String::new(),
                 action: "read",
-                cause: cause.into(),
+                cause: error.to_string().into(),
             },
-            NamesNoPath => Error::InvalidArgument("no such file".to_owned()),
-            _ => Error::io(path, "open", cause),
-        })?;
-        self.parse(path, &bytes)
+            NamesNoPath => Error::InvalidArgument("a malformed file".to_owned()),
+            _ => error,
+        })
     }
 
     fn parse(self, path: &Path, bytes: &[u8]) -> Result<MemorySource> {
@@ -173,7 +176,8 @@ impl Backend for SmallBackend {
         if self.is(LeavesTheEndUnwritten) {
             return Ok(Arc::new(Lazy { info: source.info().clone(), path: path.into() }));
         }
-        Ok(Arc::new(source))
+        let held = if self.is(HidesWhatItHolds) { 0 } else { source.info().bytes() };
+        Ok(Arc::new(Loaded { source, held }))
     }
 
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
@@ -189,6 +193,9 @@ impl Backend for SmallBackend {
         if refused {
             return Err(Error::InvalidArgument(format!("{} is not held", info.shape)));
         }
+        if !self.is(TakesAnyDType) && info.dtype.to_string().parse().ok().as_ref() != Some(&info.dtype) {
+            return Err(Error::unsupported_dtype(&path, &info.dtype, "a small file"));
+        }
         let mut asked = info.with_name(path.display().to_string());
         asked.identity = None;
         let mut filled = asked.clone();
@@ -198,7 +205,9 @@ impl Backend for SmallBackend {
         let memory = MemorySink::new(filled)?;
         let output = memory.output();
         let file = Mutex::new(None);
+        let overwrite = options.overwrite;
         let sink = SmallSink {
+            overwrite,
             backend: *self,
             info: asked,
             memory,
@@ -238,7 +247,17 @@ impl Growing for SmallBackend {
         memory.write_from(&Slab::whole(&info.shape), source.bytes(), &Worker::new())?;
         let (output, file) = (memory.output(), Mutex::new(None));
         let appending = Some(Appending { axis, lock: Mutex::new(None), spoils: Mutex::new(None) });
-        Ok(Box::new(SmallSink { backend: *self, info, memory, output, path, file, appending, state: State::default() }))
+        Ok(Box::new(SmallSink {
+            overwrite: true,
+            backend: *self,
+            info,
+            memory,
+            output,
+            path,
+            file,
+            appending,
+            state: State::default(),
+        }))
     }
 
     fn problems(&self, path: &Path) -> Result<Vec<String>> {
@@ -255,6 +274,31 @@ impl Growing for SmallBackend {
             return Ok(vec!["mended".to_owned()]);
         }
         Ok(Vec::new())
+    }
+}
+
+/// A file that is held in memory.
+#[derive(Debug)]
+struct Loaded {
+    source: MemorySource,
+    held: u64,
+}
+
+impl ChunkSource for Loaded {
+    fn info(&self) -> &DatasetInfo {
+        self.source.info()
+    }
+
+    fn held_bytes(&self) -> u64 {
+        self.held
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+        self.source.cost(slab, threads)
+    }
+
+    fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        self.source.read_into(slab, out, worker)
     }
 }
 
@@ -296,6 +340,7 @@ impl ChunkSource for Lazy {
 #[derive(Debug)]
 struct SmallSink {
     backend: SmallBackend,
+    overwrite: bool,
     info: DatasetInfo,
     memory: MemorySink,
     output: MemoryOutput,
@@ -460,7 +505,11 @@ impl ChunkSink for SmallSink {
 
     fn finish(self: Box<Self>) -> Result<()> {
         self.begin()?;
-        let SmallSink { backend, info, memory, output, path, file, appending, state } = *self;
+        if !self.overwrite && self.path.exists() && !self.is(ReplacesWhatAppeared) && !self.is(WritesUnderTheFinalName)
+        {
+            return Err(Error::AlreadyExists { path: self.path.clone(), hint: "" });
+        }
+        let SmallSink { backend, info, memory, output, path, file, appending, state, .. } = *self;
         Box::new(memory).finish()?;
         let (mut source, mut file) = (output.source().unwrap(), file.into_inner().unwrap().unwrap());
         let written = state.written.into_inner() as u64;

@@ -69,7 +69,9 @@ impl ChunkSink for RawSink {
         let sidecar = NewFile::beside(&sidecar_path)?;
         serde_json::to_writer(sidecar.file().file(), &Sidecar { dtype, shape })
             .map_err(|cause| Error::io(&sidecar_path, "write", cause.into()))?;
-        let _ = fs::remove_file(&sidecar_path); // of the output that is replaced
+        if self.overwrite {
+            let _ = fs::remove_file(&sidecar_path); // of the output that is replaced
+        }
         data.publish(self.overwrite)?;
         sidecar.publish(self.overwrite)
     }
