@@ -1,0 +1,98 @@
+//! A file with one writer at a time, and the change of its header that commits what was written.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::Path;
+
+use chunk_core::{DataFile, Error, Result};
+
+use crate::header::Header;
+
+/// A file that is open for writing and locked against other writers, in this process and in others.
+///
+/// The lock is the system's advisory one, on the file itself: it goes with a process that dies, and readers do not ask
+/// for it.
+#[derive(Debug)]
+pub(crate) struct LockedFile {
+    file: DataFile,
+}
+
+impl LockedFile {
+    /// Opens and locks the file at `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        loop {
+            let file = File::options().read(true).write(true).open(path);
+            let file = file.map_err(|cause| Error::io(path, "open", cause))?;
+            lock(&file, path)?;
+            // Meanwhile another file may have been given the name: the lock would be on one that nobody reads.
+            if is_at(&file, path)? {
+                return Ok(LockedFile { file: DataFile::new(file, path) });
+            }
+        }
+    }
+
+    pub(crate) fn file(&self) -> &DataFile {
+        &self.file
+    }
+
+    /// Makes what was written durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file.file().sync_data().map_err(|cause| Error::io(self.file.path(), "sync", cause))
+    }
+
+    /// Overwrites header `from` by `to`, which is as long: only the bytes that differ, in one call.
+    ///
+    /// If that fails, the old bytes are put back as far as the system lets us.
+    pub(crate) fn replace_header(&self, from: &Header, to: &Header) -> Result<()> {
+        let (old, new) = (from.bytes(), to.bytes());
+        assert_eq!(old.len(), new.len(), "a header is changed in place");
+        let differs = |at: &usize| old[*at] != new[*at];
+        let Some(first) = (0..new.len()).find(differs) else { return Ok(()) };
+        let end = (0..new.len()).rfind(differs).map_or(new.len(), |last| last + 1);
+        let written = self.file.write_at(&new[first..end], first as u64);
+        if written.is_err() {
+            let _ = self.file.write_at(&old[first..end], first as u64);
+        }
+        written
+    }
+}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // A process that is being started may hold the file open for a moment: closing it would not unlock it.
+        let _ = self.file.file().unlock();
+    }
+}
+
+/// Fails if a writer has the file at `path`; there need not be one.
+pub(crate) fn check_unlocked(path: &Path) -> Result<()> {
+    match File::open(path) {
+        Ok(file) => {
+            lock(&file, path)?;
+            file.unlock().map_err(|cause| Error::io(path, "unlock", cause))
+        }
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(Error::io(path, "open", cause)),
+    }
+}
+
+fn lock(file: &File, path: &Path) -> Result<()> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => Error::Locked { path: path.to_path_buf() },
+        TryLockError::Error(cause) => Error::io(path, "lock", cause),
+    })
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let fail = |cause| Error::io(path, "open", cause);
+    let (open, named) = (file.metadata().map_err(fail)?, fs::metadata(path).map_err(fail)?);
+    Ok((open.dev(), open.ino()) == (named.dev(), named.ino()))
+}
+
+/// Elsewhere a file that is open keeps its name.
+#[cfg(not(unix))]
+fn is_at(_file: &File, path: &Path) -> Result<bool> {
+    fs::metadata(path).map(|_| true).map_err(|cause| Error::io(path, "open", cause))
+}
