@@ -9,7 +9,7 @@ use chunk_core::{Casting, Conversion, DType, Element, Error, NewFile, Result, Sh
 use crate::error::Place;
 use crate::header::{Header, MAX_HEADER};
 use crate::layout::Layout;
-use crate::locked::{self, LockedFile};
+use crate::locked::LockedFile;
 use crate::recover::{self, Ending};
 use crate::sink::no_room;
 
@@ -135,21 +135,30 @@ impl AppendOptions {
     /// [`Error::NeedsRecovery`] if elements are missing; and as [`NpyFile::open`](crate::NpyFile::open).
     pub fn open(&self, path: impl AsRef<Path>, dtype: &DType, item_shape: &[u64]) -> Result<NpyAppender> {
         let path = path.as_ref();
+        let appender = self.with_file(path, self.file(path, dtype, item_shape)?)?;
+        appender.check_items(item_shape)?;
+        appender.conversion(dtype)?;
+        Ok(appender)
+    }
+
+    /// The file that the mode says, locked.
+    fn file(&self, path: &Path, dtype: &DType, item_shape: &[u64]) -> Result<LockedFile> {
         loop {
-            let exists = fs::metadata(path).is_ok();
-            match self.mode {
-                Mode::CreateNew | Mode::Truncate => self.create(path, dtype, item_shape)?,
-                Mode::CreateOrAppend if !exists => match self.create(path, dtype, item_shape) {
-                    // Somebody else was quicker: the file is there now.
-                    Err(Error::AlreadyExists { .. }) if fs::metadata(path).is_ok() => continue,
-                    created => created?,
-                },
-                _ => {}
+            let found = match self.mode {
+                Mode::CreateNew => return self.create(path, dtype, item_shape, None),
+                Mode::Append => return LockedFile::open(path),
+                Mode::CreateOrAppend | Mode::Truncate => LockedFile::open(path),
+            };
+            let made = match found {
+                Ok(old) if self.mode == Mode::Truncate => return self.create(path, dtype, item_shape, Some(&old)),
+                Err(Error::FileNotFound { .. }) => self.create(path, dtype, item_shape, None),
+                found => return found,
+            };
+            match made {
+                // Somebody else was quicker: now there is a file.
+                Err(Error::AlreadyExists { .. }) if fs::metadata(path).is_ok() => {}
+                made => return made,
             }
-            let appender = self.open_existing(path)?;
-            appender.check_items(item_shape)?;
-            appender.conversion(dtype)?;
-            return Ok(appender);
         }
     }
 
@@ -159,8 +168,11 @@ impl AppendOptions {
     /// As [`AppendOptions::open`].
     pub fn open_existing(&self, path: impl AsRef<Path>) -> Result<NpyAppender> {
         let path = path.as_ref();
+        self.with_file(path, LockedFile::open(path)?)
+    }
+
+    fn with_file(&self, path: &Path, file: LockedFile) -> Result<NpyAppender> {
         let place = Place::new(path, "");
-        let file = LockedFile::open(path)?;
         let header = recover::read_header(file.file(), &place, self.max_header)?;
         let Some(axis) = header.growth_axis() else {
             return Err(place.unsupported("an array without axes does not grow"));
@@ -194,22 +206,19 @@ impl AppendOptions {
         })
     }
 
-    /// Makes an empty array under the file's name, at once or not at all.
-    fn create(&self, path: &Path, dtype: &DType, item_shape: &[u64]) -> Result<()> {
+    /// Makes an empty array under the file's name, locked from the first, in place of a file that is locked as well.
+    fn create(&self, path: &Path, dtype: &DType, item_shape: &[u64], old: Option<&LockedFile>) -> Result<LockedFile> {
         let place = Place::new(path, "");
         let mut shape = item_shape.to_vec();
         shape.insert(if self.fortran_order { shape.len() } else { 0 }, 0);
         let header = Header::new(&shape.into(), dtype, self.fortran_order, &place)?;
-        let overwrite = self.mode == Mode::Truncate;
-        NewFile::check(path, overwrite)?;
+        NewFile::check(path, old.is_some())?;
         // A link keeps leading where it leads.
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        if overwrite {
-            locked::check_unlocked(&target)?;
-        }
-        let new = NewFile::beside(target)?;
+        let new = NewFile::beside(fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()))?;
         new.file().write_at(&header.bytes(), 0)?;
-        new.publish(overwrite)
+        let file = LockedFile::of_new(&new, path)?;
+        new.publish(old.is_some())?;
+        Ok(file)
     }
 }
 

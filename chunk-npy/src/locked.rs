@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 
-use chunk_core::{DataFile, Error, Result};
+use chunk_core::{DataFile, Error, NewFile, Result};
 
 use crate::header::Header;
 
@@ -29,6 +29,13 @@ impl LockedFile {
                 return Ok(LockedFile { file: DataFile::new(file, path) });
             }
         }
+    }
+
+    /// Locks a new file before it has its name; afterwards it keeps the lock.
+    pub(crate) fn of_new(new: &NewFile, path: &Path) -> Result<Self> {
+        let file = new.file().file().try_clone().map_err(|cause| Error::io(path, "create", cause))?;
+        lock(&file, path)?;
+        Ok(LockedFile { file: DataFile::new(file, path) })
     }
 
     pub(crate) fn file(&self) -> &DataFile {
