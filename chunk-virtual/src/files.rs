@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chunk_core::{ChunkSource, Cost, DatasetInfo, Identity, Location, Result, Shape, Slab, Worker, chunked_bytes};
 
 use crate::pool::Lease;
+use crate::stamp::Stamp;
 use crate::{SourcePool, VirtualSource};
 
 /// Scratch of a thread that the model of a group may not show: files differ in how well their chunks are compressed.
@@ -13,7 +14,8 @@ const UNSHOWN: u64 = 128 << 10;
 
 /// Datasets of files that differ in their paths and along one axis only: columns, not structures.
 ///
-/// Holds for each its path below the common folder, 4 bytes, and 32 if identities are known.
+/// Holds for each its path below the common folder, 4 bytes, 32 if identities are known, and 16 if the files were looked
+/// at.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
     pool: Arc<SourcePool>,
@@ -30,6 +32,8 @@ pub(crate) struct Files {
     ends: Vec<u32>,
     /// One for each file, or none at all.
     identities: Vec<Identity>,
+    /// One for each file, or none at all.
+    stamps: Vec<Stamp>,
 }
 
 /// How many files, and the rest that makes it possible to go back to them.
@@ -44,17 +48,8 @@ impl Files {
     pub(crate) fn new(source: &VirtualSource) -> Option<Self> {
         let location = source.location();
         let root = location.path().parent().and_then(Path::to_str).unwrap_or_default().to_owned();
-        let mut files = Files {
-            pool: Arc::clone(source.pool()),
-            group: source.pool().new_group(),
-            first: source.info().clone(),
-            scheme: location.scheme().map(str::to_owned),
-            dataset: location.dataset().map(str::to_owned),
-            root,
-            paths: String::new(),
-            ends: Vec::new(),
-            identities: Vec::new(),
-        };
+        let place = (location.scheme().map(str::to_owned), location.dataset().map(str::to_owned));
+        let mut files = Files::empty(source.pool(), source.info().clone(), place, root);
         files.push(source).then_some(files)
     }
 
@@ -68,7 +63,8 @@ impl Files {
             && info.dtype == self.first.dtype
             && info.chunk_shape == self.first.chunk_shape
             && info.fill == self.first.fill
-            && info.identity.is_some() == self.first.identity.is_some();
+            && info.identity.is_some() == self.first.identity.is_some()
+            && (self.ends.is_empty() || source.stamp().is_some() != self.stamps.is_empty());
         let Some(path) = location.path().to_str().filter(|_| alike) else { return false };
         let kept = Path::new(path).strip_prefix(&self.root).ok().and_then(Path::to_str).filter(|kept| !kept.is_empty());
         let kept = if self.root.is_empty() { path } else { kept.unwrap_or(path) };
@@ -76,6 +72,7 @@ impl Files {
         self.paths.push_str(kept);
         self.ends.push(end);
         self.identities.extend(info.identity);
+        self.stamps.extend(source.stamp());
         true
     }
 
@@ -92,6 +89,7 @@ impl Files {
         self.paths.truncate(mark.bytes);
         self.ends.truncate(mark.files);
         self.identities.truncate(mark.files);
+        self.stamps.truncate(mark.files);
     }
 
     pub(crate) fn pool(&self) -> &Arc<SourcePool> {
@@ -102,11 +100,43 @@ impl Files {
         self.identities.get(index).copied()
     }
 
+    /// What the file was when it was looked at, if it was.
+    pub(crate) fn stamp(&self, index: usize) -> Option<Stamp> {
+        self.stamps.get(index).copied()
+    }
+
+    /// No file yet: they are added by [`Files::push_path`].
+    pub(crate) fn empty(
+        pool: &Arc<SourcePool>,
+        first: DatasetInfo,
+        (scheme, dataset): (Option<String>, Option<String>),
+        root: String,
+    ) -> Self {
+        let (paths, ends, identities, stamps) = (String::new(), Vec::new(), Vec::new(), Vec::new());
+        let pool = Arc::clone(pool);
+        Files { group: pool.new_group(), pool, first, scheme, dataset, root, paths, ends, identities, stamps }
+    }
+
+    /// Adds a file by its path below the root; `false` if there is no room.
+    pub(crate) fn push_path(&mut self, path: &str, stamp: Stamp) -> bool {
+        let Ok(end) = u32::try_from(self.paths.len() + path.len()) else { return false };
+        self.paths.push_str(path);
+        self.ends.push(end);
+        self.stamps.push(stamp);
+        true
+    }
+
+    /// What all files have in their locations.
+    pub(crate) fn place(&self) -> (Option<&str>, Option<&str>) {
+        (self.scheme.as_deref(), self.dataset.as_deref())
+    }
+
     /// Bytes that the columns take.
     pub(crate) fn bytes(&self) -> u64 {
         let columns = self.paths.capacity()
             + self.ends.capacity() * size_of::<u32>()
-            + self.identities.capacity() * size_of::<Identity>();
+            + self.identities.capacity() * size_of::<Identity>()
+            + self.stamps.capacity() * size_of::<Stamp>();
         (columns + size_of::<Files>()) as u64
     }
 
@@ -142,8 +172,14 @@ pub(crate) struct FileSource<'a> {
 }
 
 impl FileSource<'_> {
+    /// Whether it can be opened and is what was described.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.lease().map(drop)
+    }
+
     fn lease(&self) -> Result<Lease> {
-        self.files.pool.lease((self.files.group, self.index as u64), &self.location, &self.info)
+        let key = (self.files.group, self.index as u64);
+        self.files.pool.lease(key, &self.location, &self.info, self.files.stamp(self.index))
     }
 
     /// What the first file costs for a slab like this one, as far as it reaches: the others are not opened to plan.

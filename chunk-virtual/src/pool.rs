@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use chunk_core::{Bytes, ChunkSource, DatasetInfo, Error, Location, Registry, Result};
 
+use crate::stamp::Stamp;
+
 /// Sources that are open at once, unless more are being read at that very moment. An HDF5 file takes two descriptors.
 const MOST_OPEN: usize = 64;
 const MEMORY: u64 = 8 << 20;
@@ -126,13 +128,19 @@ impl SourcePool {
         self.next_group.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The source at `location`, opened if it is not, and found to be what `declared` says.
-    pub(crate) fn lease(&self, key: Key, location: &Location, declared: &DatasetInfo) -> Result<Lease> {
+    /// The source at `location`, opened if it is not, and found to be what `declared` and `stamp` say.
+    pub(crate) fn lease(
+        &self,
+        key: Key,
+        location: &Location,
+        declared: &DatasetInfo,
+        stamp: Option<Stamp>,
+    ) -> Result<Lease> {
         let slot = self.slot(key);
         let mut opened = lock(&slot.opened);
         let source = match &*opened {
             Some(source) => Arc::clone(source),
-            None => match self.open(&slot, location, declared) {
+            None => match self.open(&slot, location, declared, stamp) {
                 Ok(source) => Arc::clone(opened.insert(source)),
                 Err(error) => {
                     self.forget(key);
@@ -158,9 +166,18 @@ impl SourcePool {
         Arc::clone(slot)
     }
 
-    fn open(&self, slot: &Slot, location: &Location, declared: &DatasetInfo) -> Result<Arc<dyn ChunkSource>> {
+    fn open(
+        &self,
+        slot: &Slot,
+        location: &Location,
+        declared: &DatasetInfo,
+        stamp: Option<Stamp>,
+    ) -> Result<Arc<dyn ChunkSource>> {
         let source = self.registry.open(location)?;
         check(source.info(), declared)?;
+        if let Some(stamp) = stamp {
+            stamp.check(location.path(), &declared.name)?;
+        }
         let held = source.held_bytes();
         let mut state = lock(&self.state);
         while state.held + state.reserved + held > self.memory {
@@ -211,7 +228,7 @@ impl State {
 }
 
 /// Whether what was opened is what was described.
-pub(crate) fn check(found: &DatasetInfo, declared: &DatasetInfo) -> Result<()> {
+fn check(found: &DatasetInfo, declared: &DatasetInfo) -> Result<()> {
     let changed = |what: String| Err(Error::SourceChanged { dataset: declared.name.clone(), what });
     if found.shape != declared.shape {
         return changed(format!("its shape was {}, and is {}", declared.shape, found.shape));

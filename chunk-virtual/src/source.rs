@@ -7,6 +7,7 @@ use chunk_core::{ChunkSource, Cost, DatasetInfo, Error, Location, Result, Slab, 
 
 use crate::SourcePool;
 use crate::pool::{Key, Lease};
+use crate::stamp::Stamp;
 
 /// A dataset known by its location and description, opened when it is read, by the backends of a [`SourcePool`].
 ///
@@ -36,6 +37,8 @@ pub struct VirtualSource {
     key: Key,
     location: Location,
     info: DatasetInfo,
+    /// What the file was when it was looked at.
+    stamp: Option<Stamp>,
     /// What it holds while it is open, once that is known; clones share it.
     held: Arc<OnceLock<u64>>,
 }
@@ -51,7 +54,14 @@ impl VirtualSource {
         let location = with_absolute_path(location)?;
         let mut info = info.with_name(location.to_string());
         info.max_shape = None;
-        Ok(VirtualSource { pool: Arc::clone(pool), key: (pool.new_group(), 0), location, info, held: Arc::default() })
+        Ok(VirtualSource {
+            pool: Arc::clone(pool),
+            key: (pool.new_group(), 0),
+            location,
+            info,
+            stamp: None,
+            held: Arc::default(),
+        })
     }
 
     /// The dataset at `location`, which is opened to see what it is.
@@ -59,8 +69,10 @@ impl VirtualSource {
     /// # Errors
     /// As [`Registry::open`](chunk_core::Registry::open).
     pub fn open(pool: &Arc<SourcePool>, location: Location) -> Result<Self> {
+        // Before it is opened: a change while it is described is then noticed when it is read.
+        let stamp = Stamp::of(location.path()).ok();
         let info = pool.registry().open(&location)?.info().clone();
-        VirtualSource::new(pool, location, info)
+        Ok(VirtualSource { stamp, ..VirtualSource::new(pool, location, info)? })
     }
 
     /// Where it is.
@@ -89,8 +101,12 @@ impl VirtualSource {
         }
     }
 
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        self.stamp
+    }
+
     fn lease(&self) -> Result<Lease> {
-        self.pool.lease(self.key, &self.location, &self.info)
+        self.pool.lease(self.key, &self.location, &self.info, self.stamp)
     }
 }
 

@@ -46,18 +46,18 @@ const SHARES: usize = 4;
 /// ```
 #[derive(Clone)]
 pub struct VirtualStack {
-    axis: usize,
-    promote: bool,
+    pub(crate) axis: usize,
+    pub(crate) promote: bool,
     info: DatasetInfo,
-    ends: Ends,
-    parts: Vec<Part>,
-    files: Vec<Files>,
+    pub(crate) ends: Ends,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) files: Vec<Files>,
     /// The identity of the sources so far, unless one has none.
     identity: Option<IdentityBuilder>,
 }
 
 #[derive(Clone)]
-enum Part {
+pub(crate) enum Part {
     Source(Arc<dyn ChunkSource>),
     File { kind: u32, index: u32 },
 }
@@ -101,6 +101,28 @@ impl VirtualStack {
         let (ends, parts, files) = (Ends::new(), Vec::new(), Vec::new());
         let mut stack = VirtualStack { axis, promote, info: stacked, ends, parts, files, identity };
         stack.extend(std::iter::once(first).chain(sources))?;
+        Ok(stack)
+    }
+
+    /// A stack of `files`, whose parts and their ends are known to be right.
+    pub(crate) fn of_files(
+        (axis, promote): (usize, bool),
+        (ends, parts, files): (Ends, Vec<Part>, Vec<Files>),
+        identity: IdentityBuilder,
+    ) -> Result<Self> {
+        let Some(first) = files.first().map(|files| files.first.clone()) else {
+            return Err(Error::InvalidArgument("a stack needs a source: without one it has no shape".to_owned()));
+        };
+        let mut info = DatasetInfo::new(first.shape.clone(), first.dtype.clone());
+        info.chunk_shape.clone_from(&first.chunk_shape);
+        let mut stack = VirtualStack { axis, promote, info, ends, parts, files, identity: Some(identity) };
+        for kind in 0..stack.files.len() {
+            let info = stack.files[kind].first.clone();
+            stack.check(&info)?;
+            stack.info.dtype = stack.joint_dtype(&info)?;
+            stack.info.chunk_shape = joint_chunk_shape(stack.info.chunk_shape.take(), info.chunk_shape.as_ref());
+        }
+        stack.describe();
         Ok(stack)
     }
 
@@ -248,7 +270,7 @@ impl VirtualStack {
     }
 
     /// Calls `work` with a part.
-    fn with_own<T>(&self, part: usize, work: impl FnOnce(&dyn ChunkSource) -> T) -> T {
+    pub(crate) fn with_own<T>(&self, part: usize, work: impl FnOnce(&dyn ChunkSource) -> T) -> T {
         match &self.parts[part] {
             Part::Source(source) => work(&**source),
             Part::File { kind, index } => {

@@ -2,7 +2,9 @@
 
 #![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "test arrays are small")]
 
+mod flat;
 mod layouts;
+mod manifests;
 mod naive;
 mod recording;
 mod selected;
