@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use chunk_core::{DType, EnumType, Field, StructType};
+use chunk_core::{DType, EnumType, Field, StructType, TimeUnit};
 use hdf5::Datatype;
 
+use crate::conversion::{Conversion, Swap};
 use crate::library::{self, Atom, Class, Member};
 
-/// A dtype and the byte order that a file holds it in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A dtype, and how elements become what they are in memory.
+#[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) dtype: DType,
-    /// Whether elements are in the byte order that is not this machine's.
-    pub(crate) swapped: bool,
+    pub(crate) conversion: Conversion,
 }
 
 /// Why a datatype has no dtype.
@@ -32,68 +32,158 @@ impl From<hdf5::Error> for Unmapped {
 
 type Result<T> = std::result::Result<T, Unmapped>;
 
-/// Byte orders met inside one datatype.
-#[derive(Clone, Copy, Debug, Default)]
-struct Orders {
-    little: bool,
-    big: bool,
+/// What is met on the way through a datatype.
+#[derive(Debug, Default)]
+struct Walk {
+    /// Whether 8-bit bitfields are PyTables' booleans.
+    pytables: bool,
+    /// Whether there are numbers that only the library converts.
+    foreign: bool,
+    depth: usize,
 }
 
-/// The dtype of `kind`.
-pub(crate) fn stored(kind: &Datatype) -> Result<Stored> {
-    let mut orders = Orders::default();
-    let dtype = map(kind, &mut orders)?;
-    if orders.little && orders.big {
-        return Err(Unmapped::Kind("a structure of both byte orders".to_owned()));
+/// Datatypes inside datatypes, at most.
+const MOST_DEPTH: usize = 64;
+
+/// The dtype of `kind`. PyTables stores booleans as bitfields of eight bits, others sets of bits.
+pub(crate) fn stored(kind: &Datatype, pytables: bool) -> Result<Stored> {
+    let mut walk = Walk { pytables, ..Walk::default() };
+    let (dtype, swap) = walk.map(kind)?;
+    if !walk.foreign {
+        return Ok(Stored { conversion: Conversion::swapping(dtype.size(), swap), dtype });
     }
-    let swapped = if cfg!(target_endian = "little") { orders.big } else { orders.little };
-    Ok(Stored { dtype, swapped })
+    let dtype = packed(&dtype);
+    let conversion = Conversion::by_library(kind.clone(), datatype(&dtype)?);
+    Ok(Stored { dtype, conversion })
 }
 
-fn map(kind: &Datatype, orders: &mut Orders) -> Result<DType> {
+/// The dtype with the fields of structures one after another.
+fn packed(dtype: &DType) -> DType {
+    match dtype {
+        DType::Struct(kind) => {
+            let fields = kind.fields.iter().map(|field| (field.name.clone(), packed(&field.dtype)));
+            DType::Struct(StructType::packed(fields).into())
+        }
+        DType::Array { element, shape } => DType::Array { element: packed(element).into(), shape: shape.clone() },
+        other => other.clone(),
+    }
+}
+
+impl Walk {
+    fn map(&mut self, kind: &Datatype) -> Result<(DType, Swap)> {
+        self.depth += 1;
+        if self.depth > MOST_DEPTH {
+            return Err(Unmapped::Kind(format!("types more than {MOST_DEPTH} deep")));
+        }
+        let mapped = self.map_class(kind, library::class(kind)?);
+        self.depth -= 1;
+        mapped
+    }
+
+    fn map_class(&mut self, kind: &Datatype, class: Class) -> Result<(DType, Swap)> {
+        let size = kind.size();
+        let as_it_is = |dtype| Ok((dtype, Swap::No));
+        match class {
+            Class::Bitfield { plain: true } if self.pytables && size == 1 => as_it_is(DType::Bool),
+            Class::Integer { plain: true, signed, .. } if integer(size, signed).is_some() => {
+                numbers(kind, integer(size, signed))
+            }
+            Class::Bitfield { plain: true } if integer(size, false).is_some() => numbers(kind, integer(size, false)),
+            Class::Integer { precision: ..=64, signed, .. } => {
+                self.foreign = true;
+                as_it_is(integer(size.next_power_of_two().min(8), signed).ok_or_else(|| odd(size, "integers"))?)
+            }
+            Class::Integer { .. } => Err(odd(size, "integers of more than 64 bits")),
+            Class::Bitfield { .. } => Err(odd(size, "bitfields with unused bits")),
+            Class::Float { sign, exponent, mantissa, bias } => {
+                if let Some(dtype) = float(size, sign, exponent, mantissa, bias) {
+                    return numbers(kind, Some(dtype));
+                }
+                self.foreign = true;
+                let wider = wider_float(exponent.1, mantissa.1, bias);
+                as_it_is(wider.ok_or_else(|| odd(size, "floats that no dtype holds without loss"))?)
+            }
+            Class::Complex { part } => match self.map(&part)? {
+                (part, Swap::No) => as_it_is(complex(&part).ok_or_else(|| odd(size, "complex numbers"))?),
+                (part, _) => swapped(complex(&part).ok_or_else(|| odd(size, "complex numbers"))?),
+            },
+            Class::FixedString { utf8: false, .. } => as_it_is(DType::Bytes(size)),
+            Class::FixedString { utf8: true, .. } => as_it_is(DType::Utf8(size)),
+            Class::Opaque { tag } => Ok(opaque(size, &tag)),
+            Class::Compound { members } => self.structure(size, members),
+            Class::Enum { base, members } => self.enumeration(&base, members),
+            Class::Array { element, extents } => self.array(size, &element, &extents),
+            Class::VariableString { .. } => Err(Unmapped::Kind("variable-length text (see Hdf5Strings)".to_owned())),
+            Class::Sequence { .. } => Err(Unmapped::Kind("variable-length sequences (see Hdf5Sequences)".to_owned())),
+            Class::ObjectReference => Err(Unmapped::Kind("object references (see Hdf5References)".to_owned())),
+            Class::Other(what) => Err(Unmapped::Kind(what.to_owned())),
+        }
+    }
+
+    fn structure(&mut self, size: usize, members: Vec<Member>) -> Result<(DType, Swap)> {
+        let mut fields = Vec::new();
+        let mut swaps = Vec::new();
+        for Member { name, offset, kind } in members {
+            let end = offset.checked_add(kind.size()).filter(|&end| end <= size);
+            let end = end.ok_or_else(|| odd(size, "structures with members outside"))?;
+            let (dtype, swap) = self.map(&kind)?;
+            swaps.push((offset..end, swap));
+            fields.push(Field { name, dtype, offset });
+        }
+        let all = swaps.iter().all(|(_, swap)| matches!(swap, Swap::All(_)));
+        let none = swaps.iter().all(|(_, swap)| matches!(swap, Swap::No));
+        if (all || none)
+            && let Some(complex) = as_complex(&fields, size)
+        {
+            return if none { Ok((complex, Swap::No)) } else { swapped(complex) };
+        }
+        let dtype = DType::Struct(StructType { fields, size }.into());
+        Ok((dtype, if none { Swap::No } else { Swap::Fields { size, fields: swaps } }))
+    }
+
+    fn array(&mut self, size: usize, element: &Datatype, extents: &[u64]) -> Result<(DType, Swap)> {
+        let elements = extents.iter().try_fold(1_u64, |product, extent| product.checked_mul(*extent));
+        let bytes = elements.and_then(|elements| elements.checked_mul(element.size() as u64));
+        if bytes != Some(size as u64) {
+            return Err(odd(size, "arrays of another size than their elements"));
+        }
+        let (element, swap) = self.map(element)?;
+        Ok((DType::Array { element: Arc::new(element), shape: extents.into() }, swap))
+    }
+
+    fn enumeration(&mut self, base: &Datatype, members: Vec<(String, Vec<u8>)>) -> Result<(DType, Swap)> {
+        let (integers, swap) = self.map(base)?;
+        if self.foreign || members.is_empty() {
+            return Err(Unmapped::Kind("an enumeration without members, or of odd integers".to_owned()));
+        }
+        let dtype = enumeration(&integers, base, members);
+        Ok((dtype.clone(), if matches!(swap, Swap::No) { Swap::No } else { Swap::All(dtype) }))
+    }
+}
+
+/// Numbers of `dtype` in the byte order that the file has them in.
+fn numbers(kind: &Datatype, dtype: Option<DType>) -> Result<(DType, Swap)> {
     let size = kind.size();
-    match library::class(kind)? {
-        Class::Integer { plain: true, signed } => integer(kind, size, signed, orders),
-        Class::Bitfield { plain: true } => integer(kind, size, false, orders),
-        Class::Integer { .. } | Class::Bitfield { .. } => Err(odd(size, "integers with unused bits")),
-        Class::Float { sign, exponent, mantissa, bias } => {
-            let dtype = float(size, sign, exponent, mantissa, bias).ok_or_else(|| odd(size, "floats not of IEEE"))?;
-            note_order(kind, size, orders)?;
-            Ok(dtype)
-        }
-        Class::Complex { part } => complex(&map(&part, orders)?).ok_or_else(|| odd(size, "complex numbers")),
-        Class::FixedString { utf8: false, .. } => Ok(DType::Bytes(size)),
-        Class::FixedString { utf8: true, .. } => Ok(DType::Utf8(size)),
-        Class::Opaque { tag } => Ok(DType::Opaque { size, tag: (!tag.is_empty()).then(|| tag.into()) }),
-        Class::Compound { members } => structure(size, members, orders),
-        Class::Enum { base, members } => enumeration(&map(&base, orders)?, &base, members),
-        Class::Array { element, extents } => {
-            Ok(DType::Array { element: Arc::new(map(&element, orders)?), shape: extents.into() })
-        }
-        Class::VariableString { .. } => Err(Unmapped::Kind("variable-length text (see Hdf5Strings)".to_owned())),
-        Class::Sequence { .. } => Err(Unmapped::Kind("variable-length sequences (see Hdf5Sequences)".to_owned())),
-        Class::ObjectReference => Err(Unmapped::Kind("object references (see Hdf5References)".to_owned())),
-        Class::Other(what) => Err(Unmapped::Kind(what.to_owned())),
+    let dtype = dtype.ok_or_else(|| odd(size, "numbers"))?;
+    match library::is_little_endian(kind).map(|little| little == cfg!(target_endian = "little")) {
+        _ if size == 1 => Ok((dtype, Swap::No)),
+        Some(true) => Ok((dtype, Swap::No)),
+        Some(false) => swapped(dtype),
+        None => Err(Unmapped::Kind("numbers of a foreign byte order".to_owned())),
     }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every way of mapping a class gives a result")]
+fn swapped(dtype: DType) -> Result<(DType, Swap)> {
+    Ok((dtype.clone(), Swap::All(dtype)))
 }
 
 fn odd(size: usize, what: &str) -> Unmapped {
     Unmapped::Kind(format!("{size}-byte {what}"))
 }
 
-fn note_order(kind: &Datatype, size: usize, orders: &mut Orders) -> Result<()> {
-    match library::is_little_endian(kind) {
-        _ if size == 1 => {}
-        Some(true) => orders.little = true,
-        Some(false) => orders.big = true,
-        None => return Err(Unmapped::Kind("numbers of a foreign byte order".to_owned())),
-    }
-    Ok(())
-}
-
-fn integer(kind: &Datatype, size: usize, signed: bool, orders: &mut Orders) -> Result<DType> {
-    note_order(kind, size, orders)?;
-    Ok(match (size, signed) {
+fn integer(size: usize, signed: bool) -> Option<DType> {
+    Some(match (size, signed) {
         (1, true) => DType::I8,
         (2, true) => DType::I16,
         (4, true) => DType::I32,
@@ -102,7 +192,7 @@ fn integer(kind: &Datatype, size: usize, signed: bool, orders: &mut Orders) -> R
         (2, false) => DType::U16,
         (4, false) => DType::U32,
         (8, false) => DType::U64,
-        _ => return Err(odd(size, "integers")),
+        _ => return None,
     })
 }
 
@@ -116,19 +206,42 @@ fn float(size: usize, sign: usize, exponent: (usize, usize), mantissa: (usize, u
     }
 }
 
+/// The smallest dtype that holds every value of a format with these numbers of bits.
+fn wider_float(exponent: usize, mantissa: usize, bias: usize) -> Option<DType> {
+    let holds = |bits: usize, digits: usize, own_bias: usize| {
+        mantissa <= digits && (exponent < bits && bias <= own_bias || exponent == bits && bias == own_bias)
+    };
+    let formats = [(DType::F16, 5, 10, 15), (DType::F32, 8, 23, 127), (DType::F64, 11, 52, 1023)];
+    formats.into_iter().find(|(_, bits, digits, bias)| holds(*bits, *digits, *bias)).map(|(dtype, ..)| dtype)
+}
+
+/// What NumPy's times are called by h5py, before the dtype.
+const NUMPY_TAG: &str = "NUMPY:";
+
+/// Opaque bytes, or NumPy's times, which h5py tags with their dtype.
+fn opaque(size: usize, tag: &str) -> (DType, Swap) {
+    let time = tag.strip_prefix(NUMPY_TAG).filter(|_| size == 8).and_then(|name| {
+        let (order, name) = match name.split_at_checked(1) {
+            Some((order @ ("<" | ">" | "=" | "|"), rest)) => (order, rest),
+            _ => ("=", name),
+        };
+        let dtype = name.parse().ok().filter(|dtype| matches!(dtype, DType::DateTime64(_) | DType::TimeDelta64(_)))?;
+        Some((dtype, order))
+    });
+    let native = if cfg!(target_endian = "little") { "<" } else { ">" };
+    match time {
+        Some((dtype, order)) if order == native || order == "=" || order == "|" => (dtype, Swap::No),
+        Some((dtype, _)) => (dtype.clone(), Swap::All(dtype)),
+        None => (DType::Opaque { size, tag: (!tag.is_empty()).then(|| tag.into()) }, Swap::No),
+    }
+}
+
 fn complex(part: &DType) -> Option<DType> {
     match part {
         DType::F32 => Some(DType::ComplexF32),
         DType::F64 => Some(DType::ComplexF64),
         _ => None,
     }
-}
-
-fn structure(size: usize, members: Vec<Member>, orders: &mut Orders) -> Result<DType> {
-    let field =
-        |member: Member| Ok(Field { dtype: map(&member.kind, orders)?, name: member.name, offset: member.offset });
-    let fields = members.into_iter().map(field).collect::<Result<Vec<_>>>()?;
-    Ok(as_complex(&fields, size).unwrap_or_else(|| DType::Struct(StructType { fields, size }.into())))
 }
 
 /// `{r, i}` of two equal floats is how h5py, PyTables and all others store complex numbers.
@@ -139,18 +252,16 @@ fn as_complex(fields: &[Field], size: usize) -> Option<DType> {
     if named && packed && real.dtype == imaginary.dtype { complex(&real.dtype) } else { None }
 }
 
-fn enumeration(base: &DType, kind: &Datatype, members: Vec<(String, Vec<u8>)>) -> Result<DType> {
+/// The members' values are in the byte order of `kind`.
+fn enumeration(base: &DType, kind: &Datatype, members: Vec<(String, Vec<u8>)>) -> DType {
     let little = library::is_little_endian(kind).unwrap_or(cfg!(target_endian = "little"));
     let signed = matches!(base, DType::I8 | DType::I16 | DType::I32 | DType::I64);
     let members: Vec<_> = members.into_iter().map(|(name, value)| (name, number(&value, little, signed))).collect();
     let is_bool = |names: [&str; 2]| members.len() == 2 && (0..2).all(|i| members[i] == (names[i].into(), i as i128));
     if base.size() == 1 && is_bool(["FALSE", "TRUE"]) {
-        return Ok(DType::Bool);
+        return DType::Bool;
     }
-    if members.is_empty() {
-        return Err(Unmapped::Kind("an enumeration without members".to_owned()));
-    }
-    Ok(DType::Enum(EnumType { base: base.clone(), members }.into()))
+    DType::Enum(EnumType { base: base.clone(), members }.into())
 }
 
 /// The integer that up to eight bytes stand for.
@@ -180,6 +291,8 @@ pub(crate) fn datatype(dtype: &DType) -> Result<Datatype> {
         }
         DType::Bytes(size) if *size > 0 => library::fixed_string(*size, false)?,
         DType::Utf8(size) if *size > 0 => library::fixed_string(*size, true)?,
+        DType::DateTime64(unit) => library::opaque(8, &time_tag('M', *unit))?,
+        DType::TimeDelta64(unit) => library::opaque(8, &time_tag('m', *unit))?,
         DType::Opaque { size, tag } if *size > 0 => library::opaque(*size, tag.as_deref().unwrap_or(""))?,
         DType::Enum(kind) => {
             let base = datatype(&kind.base)?;
@@ -197,6 +310,12 @@ pub(crate) fn datatype(dtype: &DType) -> Result<Datatype> {
         other => return Err(Unmapped::Kind(other.to_string())),
     };
     Ok(kind)
+}
+
+/// h5py's tag for times: NumPy's code of the dtype.
+fn time_tag(kind: char, unit: TimeUnit) -> String {
+    let order = if cfg!(target_endian = "little") { '<' } else { '>' };
+    format!("{NUMPY_TAG}{order}{kind}8{unit}")
 }
 
 /// h5py's bool: an enumeration of FALSE and TRUE.

@@ -5,6 +5,7 @@ mod backend;
 mod cache;
 mod chunked;
 mod codec;
+mod conversion;
 mod dtype;
 mod error;
 mod file;

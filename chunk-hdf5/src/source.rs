@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use chunk_core::{
-    ChunkSource, Cost, DataFile, DatasetEntry, DatasetInfo, Error, Grid, Identity, Result, Scalar, Slab, Spans, Worker,
+    ChunkSource, Cost, DType, DataFile, DatasetEntry, DatasetInfo, Error, Grid, Identity, Result, Scalar, Slab, Spans,
+    Worker,
 };
 use hdf5::dataset::Layout;
 use hdf5::{Dataset, Datatype};
@@ -11,12 +12,13 @@ use hdf5::{Dataset, Datatype};
 use crate::cache::Cache;
 use crate::chunked::{Blocks, Chunks};
 use crate::codec::{Pipeline, StoredFilter};
+use crate::conversion::Conversion;
 use crate::dtype::{self, Stored};
 use crate::error::Place;
 use crate::file;
 use crate::index::Index;
 use crate::options::ReadOptions;
-use crate::{filter, library};
+use crate::{attributes, filter, library};
 
 /// A dataset of an HDF5 file.
 ///
@@ -30,7 +32,7 @@ pub struct Hdf5Source {
     file: DataFile,
     dataset: Dataset,
     kind: Datatype,
-    stored: Stored,
+    conversion: Conversion,
     data: Data,
 }
 
@@ -39,7 +41,7 @@ pub struct Hdf5Source {
 enum Data {
     /// One piece of the file from this offset on.
     Contiguous(u64),
-    /// Nowhere yet: all are the fill value, in the byte order of the file.
+    /// Nowhere yet: all are the fill value, as the file would hold it.
     Unwritten(Scalar),
     /// In chunks that we read.
     Chunked(Box<Chunks>),
@@ -51,7 +53,9 @@ enum Data {
 struct Statement {
     info: DatasetInfo,
     kind: Datatype,
-    stored: Stored,
+    conversion: Conversion,
+    /// Elements that are not stored, as the file would hold them.
+    fill: Scalar,
     layout: Layout,
     filters: Vec<StoredFilter>,
     external: usize,
@@ -85,24 +89,85 @@ impl Hdf5Source {
         let identity = Identity::builder("hdf5").file(path)?.field("dataset", &place.dataset).finish();
         let own = own.with_dataset(&place.dataset);
         let data = statement.data(&dataset, &own, &place, options)?;
-        let Statement { info, kind, stored, .. } = statement;
-        Ok(Hdf5Source { info: info.with_identity(identity), place, file: own, dataset, kind, stored, data })
+        let Statement { info, kind, conversion, .. } = statement;
+        Ok(Hdf5Source { info: info.with_identity(identity), place, file: own, dataset, kind, conversion, data })
     }
 
+    /// The same dataset with some fields of its structures, packed, in the order given. A name with dots leads into
+    /// inner structures: `"position.x"`.
+    ///
+    /// Chunks are decoded whole: what is saved is the memory and the time of whoever takes the elements.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for no names, a name that is not there, and if fields were selected before.
+    pub fn select_fields(self, names: &[&str]) -> Result<Self> {
+        self.select(&names.join(","), |conversion, dtype| conversion.keep(dtype, names).filter(|_| !names.is_empty()))
+    }
+
+    /// The same dataset with one field of its structures alone: elements are of that field's dtype.
+    ///
+    /// # Errors
+    /// As [`Hdf5Source::select_fields`].
+    pub fn select_field(self, name: &str) -> Result<Self> {
+        self.select(name, |conversion, dtype| conversion.keep_one(dtype, name))
+    }
+
+    fn select(mut self, names: &str, keep: impl FnOnce(&mut Conversion, &DType) -> Option<DType>) -> Result<Self> {
+        let dataset = self.place.name();
+        if self.conversion.has_fields() {
+            return Err(Error::InvalidArgument(format!("{dataset}: fields were selected already")));
+        }
+        let old = self.info;
+        let Some(dtype) = keep(&mut self.conversion, &old.dtype) else {
+            let message = format!("{dataset} holds {}, which has no fields {names:?}", old.dtype);
+            return Err(Error::InvalidArgument(message));
+        };
+        let mut info = DatasetInfo::new(old.shape, dtype.clone()).with_name(dataset);
+        info.chunk_shape = old.chunk_shape;
+        info.max_shape = old.max_shape;
+        if let Some(fill) = old.fill {
+            let mut bytes = vec![0; dtype.size()];
+            self.conversion.pick(fill.bytes(), &mut bytes);
+            info.fill = Some(Scalar::from_bytes(dtype, bytes)?);
+        }
+        if let Some(identity) = old.identity {
+            info =
+                info.with_identity(Identity::builder("hdf5-fields").input(&identity).field("fields", names).finish());
+        }
+        self.info = info;
+        Ok(self)
+    }
+
+    /// Whether elements are converted beside the caller's buffer.
+    fn converts(&self) -> bool {
+        !self.conversion.is_in_place()
+    }
+
+    /// Fills `out`, which is packed, with elements as they are in memory.
     fn read_part(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        if self.conversion.is_in_place() {
+            self.read_stored(slab, out, worker)?;
+            self.conversion.apply_in_place(out);
+            return Ok(());
+        }
+        let mut stored = worker.scratch(slab.bytes(self.conversion.stored_size()) as usize)?;
+        self.read_stored(slab, &mut stored, worker)?;
+        self.conversion.apply(&mut stored, out, worker, &self.place)
+    }
+
+    /// Fills `out`, which is packed, with elements as the file holds them.
+    fn read_stored(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        let size = self.conversion.stored_size();
         match &self.data {
             Data::Unwritten(fill) => fill.fill(out),
             Data::Contiguous(offset) => {
-                let spans = Spans::new(slab, &Slab::whole(&self.info.shape), slab, self.info.dtype.size());
-                let place = (*offset, self.info.bytes());
-                self.file.read_spans(place, spans, out, worker)?;
+                let whole = Slab::whole(&self.info.shape);
+                let place = (*offset, whole.bytes(size));
+                self.file.read_spans(place, Spans::new(slab, &whole, slab, size), out, worker)?;
             }
             Data::Chunked(chunks) => chunks.read(&self.file, slab, out, worker, &self.place)?,
             Data::Library(_) => library::read(&self.dataset, &self.kind, slab.start(), slab.count(), out)
                 .map_err(|error| self.place.library("read", &error))?,
-        }
-        if self.stored.swapped {
-            self.info.dtype.swap_bytes(out);
         }
         Ok(())
     }
@@ -121,16 +186,22 @@ impl ChunkSource for Hdf5Source {
     }
 
     fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        let bytes = slab.bytes(self.info.dtype.size());
-        match &self.data {
+        let stored = slab.bytes(self.conversion.stored_size());
+        let threads = threads as u64;
+        let converted = if self.converts() { stored + threads * self.conversion.scratch() as u64 } else { 0 };
+        let cost = match &self.data {
             Data::Unwritten(_) => Cost::new(0, 0),
-            Data::Contiguous(_) => Cost::new(DataFile::spans_scratch(self.info.bytes()) * threads as u64, bytes),
+            Data::Contiguous(_) => {
+                let whole = Slab::whole(&self.info.shape).bytes(self.conversion.stored_size());
+                Cost::new(DataFile::spans_scratch(whole) * threads, stored)
+            }
             Data::Chunked(chunks) => {
                 let cost = chunks.cost(slab);
-                Cost::new(cost.scratch_bytes * threads as u64, cost.moved_bytes)
+                Cost::new(cost.scratch_bytes * threads, cost.moved_bytes)
             }
             Data::Library(held) => Cost::new(*held, chunk_core::chunked_bytes(&self.info, slab)),
-        }
+        };
+        Cost::new(cost.scratch_bytes + converted, cost.moved_bytes)
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
@@ -168,35 +239,25 @@ impl Statement {
         let fail = |error: hdf5::Error| place.library("read the description", &error);
         let (shape, most) = file::extents(dataset, place)?;
         let kind = library::stored_type(dataset).map_err(fail)?;
-        let stored = dtype::stored(&kind).map_err(|unmapped| place.unmapped("this version", unmapped))?;
+        let Stored { dtype, conversion } = dtype::stored(&kind, attributes::is_by_pytables(dataset))
+            .map_err(|unmapped| place.unmapped("this version", unmapped))?;
         let (filters, external) = library::filters(dataset).map_err(fail)?;
-        let fill = library::fill_value(dataset, &kind).map_err(fail)?;
-        let mut info = DatasetInfo::new(shape, stored.dtype.clone()).with_name(place.name());
+        let stated = library::fill_value(dataset, &kind).map_err(fail)?;
+        let mut info = DatasetInfo::new(shape, dtype.clone()).with_name(place.name());
         if let Some(chunk) = dataset.chunk() {
             info = info.with_chunk_shape(chunk.into_iter().map(|extent| extent as u64).collect::<Vec<_>>());
         }
         if most.iter().zip(info.shape.iter()).any(|(most, extent)| *most != Some(*extent)) {
             info = info.with_max_shape(most);
         }
-        if let Some(mut bytes) = fill {
-            if stored.swapped {
-                stored.dtype.swap_bytes(&mut bytes);
-            }
-            info = info.with_fill(Scalar::from_bytes(stored.dtype.clone(), bytes)?);
+        let opaque = DType::Opaque { size: conversion.stored_size(), tag: None };
+        let mut fill = Scalar::zero(opaque.clone());
+        if let Some(bytes) = stated {
+            fill = Scalar::from_bytes(opaque, bytes.clone())?;
+            info = info.with_fill(Scalar::from_bytes(dtype, conversion.apply_to_one(bytes, place)?)?);
         }
         info.check().map_err(|error| place.corrupt(error.to_string()))?;
-        Ok(Statement { info, kind, stored, layout: dataset.layout(), filters, external })
-    }
-
-    /// The fill value in the byte order of the file.
-    fn stored_fill(&self) -> Scalar {
-        let fill = self.info.fill.clone().unwrap_or_else(|| Scalar::zero(self.info.dtype.clone()));
-        if !self.stored.swapped {
-            return fill;
-        }
-        let mut bytes = fill.bytes().to_vec();
-        self.info.dtype.swap_bytes(&mut bytes);
-        Scalar::from_bytes(self.info.dtype.clone(), bytes).unwrap_or(fill)
+        Ok(Statement { info, kind, conversion, fill, layout: dataset.layout(), filters, external })
     }
 
     fn data(&self, dataset: &Dataset, file: &DataFile, place: &Place, options: ReadOptions) -> Result<Data> {
@@ -213,8 +274,8 @@ impl Statement {
     }
 
     fn contiguous(&self, dataset: &Dataset, file_length: u64, place: &Place) -> Result<Data> {
-        let Some(offset) = dataset.offset() else { return Ok(Data::Unwritten(self.stored_fill())) };
-        let bytes = self.info.bytes();
+        let Some(offset) = dataset.offset() else { return Ok(Data::Unwritten(self.fill.clone())) };
+        let bytes = self.info.shape.elements().saturating_mul(self.conversion.stored_size() as u64);
         if offset.saturating_add(bytes) > file_length {
             return Err(place.corrupt(format!(
                 "the data, {bytes} bytes at file offset {offset}, end after the file, which has {file_length} bytes"
@@ -234,7 +295,7 @@ impl Statement {
         let Some(chunk_shape) = self.info.chunk_shape.clone() else {
             return Err(place.corrupt("is chunked, but states no chunk shape"));
         };
-        let element_size = self.info.dtype.size();
+        let element_size = self.conversion.stored_size();
         let chunk_bytes = chunk_shape.elements().saturating_mul(element_size as u64);
         let pipeline = match Pipeline::new(&self.filters) {
             Ok(pipeline) => pipeline,
@@ -253,7 +314,7 @@ impl Statement {
         let grid = Grid::new(self.info.shape.clone(), chunk_shape);
         let index = Index::read(dataset, &grid, file_length, place)?;
         let blocks = Blocks::sample(file, &index, &pipeline, chunk_bytes as usize)?;
-        let fill = self.stored_fill();
+        let fill = self.fill.clone();
         let cache = Cache::new(options.cache.0);
         Ok(Data::Chunked(Chunks { grid, index, pipeline, element_size, fill, blocks, cache }.into()))
     }

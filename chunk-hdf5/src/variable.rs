@@ -233,7 +233,8 @@ impl Hdf5Sequences {
     pub fn open_with(path: impl AsRef<Path>, dataset: Option<&str>, options: ReadOptions) -> Result<Self> {
         let (variable, class) = Variable::open(path.as_ref(), dataset, options)?;
         let Class::Sequence { element } = class else { return Err(variable.refuse("sequences")) };
-        let mapped = dtype::stored(&element).and_then(|Stored { dtype, .. }| Ok((dtype::datatype(&dtype)?, dtype)));
+        let mapped =
+            dtype::stored(&element, false).and_then(|Stored { dtype, .. }| Ok((dtype::datatype(&dtype)?, dtype)));
         let (memory, element) = mapped.map_err(|unmapped| variable.place.unmapped("a sequence", unmapped))?;
         Ok(Hdf5Sequences { variable, element, memory })
     }

@@ -14,6 +14,7 @@ pub(crate) enum Class {
     Integer {
         signed: bool,
         plain: bool,
+        precision: usize,
     },
     Float {
         sign: usize,
@@ -94,7 +95,9 @@ pub(crate) fn class(kind: &Datatype) -> Result<Class> {
             t::H5T_class_t::H5T_INTEGER => {
                 // SAFETY: as above.
                 let signed = unsafe { t::H5Tget_sign(kind.id()) } == t::H5T_sign_t::H5T_SGN_2;
-                Class::Integer { signed, plain: is_plain(kind) }
+                // SAFETY: as above.
+                let precision = unsafe { t::H5Tget_precision(kind.id()) };
+                Class::Integer { signed, plain: is_plain(kind), precision }
             }
             t::H5T_class_t::H5T_FLOAT => float(kind)?,
             t::H5T_class_t::H5T_STRING => string(kind)?,

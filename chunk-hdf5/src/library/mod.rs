@@ -23,7 +23,7 @@ pub(crate) use self::create::{Creation, create};
 pub(crate) use self::dataset::{Extents, extents, fill_value, filters, storage_size, stored_type};
 pub(crate) use self::datatype::{Class, Member, Padding, class, is_little_endian};
 pub(crate) use self::new_datatype::{Atom, array, compound, enumeration, fixed_string, native, opaque};
-pub(crate) use self::transfer::{read, write, write_chunk};
+pub(crate) use self::transfer::{convert, read, write, write_chunk};
 pub(crate) use self::variable::{Elements, read_sequences, read_strings, referenced_name};
 
 type Result<T> = std::result::Result<T, hdf5::Error>;

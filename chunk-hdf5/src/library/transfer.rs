@@ -7,6 +7,7 @@ use hdf5::{Dataset, Dataspace, Datatype};
 use hdf5_sys::h5d::{H5Dget_space, H5Dread, H5Dwrite, H5Dwrite_chunk};
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::{H5S_class_t, H5S_seloper_t, H5Screate, H5Screate_simple, H5Sselect_hyperslab};
+use hdf5_sys::h5t::H5Tconvert;
 
 use super::{Result, check, dataspace, rank_of};
 
@@ -49,6 +50,23 @@ pub(crate) fn write(dataset: &Dataset, kind: &Datatype, start: &[u64], count: &[
 fn check_length(kind: &Datatype, count: &[u64], length: usize) {
     let elements: u64 = count.iter().product();
     assert_eq!(elements * kind.size() as u64, length as u64, "a buffer holds the elements of its piece");
+}
+
+/// Converts elements of `from`, packed in `data`, to elements of `to`, packed at its start. `data` and `background`
+/// hold as many elements of the larger, and of `to`.
+pub(crate) fn convert(
+    from: &Datatype,
+    to: &Datatype,
+    elements: usize,
+    data: &mut [u8],
+    background: &mut [u8],
+) -> Result<()> {
+    assert!(data.len() >= elements * from.size().max(to.size()), "a buffer holds the elements before and after");
+    assert!(background.len() >= elements * to.size(), "a background holds the elements after");
+    let (data, background) = (data.as_mut_ptr().cast(), background.as_mut_ptr().cast());
+    // SAFETY: two open datatypes, and buffers that hold as many elements as the call works on.
+    sync(|| check(unsafe { H5Tconvert(from.id(), to.id(), elements, data, background, H5P_DEFAULT) }))?;
+    Ok(())
 }
 
 /// Dataspaces of a dense piece: in memory, and selected in the file.
