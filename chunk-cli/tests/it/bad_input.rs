@@ -29,7 +29,18 @@ fn missing_file() {
     for command in [&["ls", "no.h5"][..], &["info", "no.h5"], &["hash", "no.h5"], &["hash", "no-*.h5"]] {
         assert_names(&refused(&folder, 1, command), &["no", ".h5: no such file"]);
     }
-    assert_names(&refused(&folder, 1, &["fft", "no.h5", "y.h5", "--axis", "0"]), &["no.h5: no such file"]);
+    let others: [&[&str]; 7] = [
+        &["fft", "no.h5", "y.h5", "--axis", "0"],
+        &["show", "no.h5"],
+        &["stats", "no.h5"],
+        &["diff", "no.h5", "no.h5"],
+        &["convert", "no.h5", "y.h5"],
+        &["append", "y.h5", "no.h5"],
+        &["recover", "no.h5"],
+    ];
+    for command in others {
+        assert_names(&refused(&folder, 1, command), &["no.h5: no such file"]);
+    }
 }
 
 #[test]
@@ -38,7 +49,7 @@ fn not_an_hdf5_file() {
     fs::write(folder.path("text.h5"), "Dear reader").unwrap();
     fs::write(folder.path("empty.h5"), "").unwrap();
     fs::write(folder.path("text.txt"), "Dear reader").unwrap();
-    for command in ["ls", "info", "hash"] {
+    for command in ["ls", "info", "hash", "show", "stats"] {
         assert_names(&refused(&folder, 1, &[command, "text.h5"]), &["text.h5: not an HDF5 file"]);
         assert_names(&refused(&folder, 1, &[command, "empty.h5"]), &["empty.h5"]);
         assert_names(&refused(&folder, 1, &[command, "text.txt"]), &["text.txt", "no backend", "hdf5"]);
@@ -58,7 +69,7 @@ fn truncated_file() {
 #[test]
 fn missing_dataset() {
     let folder = Folder::with_example();
-    for command in ["info", "hash"] {
+    for command in ["info", "hash", "show", "stats"] {
         assert_names(&refused(&folder, 1, &[command, "x.h5::/g/dada"]), &["x.h5", "/g/dada", "/g/data"]);
     }
     assert_names(&refused(&folder, 1, &["ls", "x.h5::/h"]), &["x.h5", "/h"]);
@@ -68,7 +79,7 @@ fn missing_dataset() {
 #[test]
 fn a_group_where_a_dataset_is_meant() {
     let folder = Folder::with_example();
-    for command in ["info", "hash"] {
+    for command in ["info", "hash", "show", "stats"] {
         assert_names(&refused(&folder, 1, &[command, "x.h5::/g"]), &["x.h5", "is a group, not a dataset"]);
     }
     assert_names(&refused(&folder, 1, &["fft", "x.h5::/g", "y.h5", "--axis", "0"]), &["is a group, not a dataset"]);
@@ -98,7 +109,7 @@ fn unknown_scheme() {
 fn malformed_location() {
     let folder = Folder::with_example();
     for location in ["", "hdf5:", "::/d", "x.h5::"] {
-        for command in ["ls", "info", "hash"] {
+        for command in ["ls", "info", "hash", "show", "stats", "verify", "recover"] {
             assert_names(&refused(&folder, 2, &[command, location]), &["not a dataset location"]);
         }
     }
@@ -122,6 +133,7 @@ fn output_exists() {
     folder.write("y.h5::/d", &[1], &[1], &[1.0]);
     let complaint = refused(&folder, 1, &["fft", "x.h5", "y.h5", "--axis", "0"]);
     assert_names(&complaint, &["y.h5", "already exists", "--overwrite"]);
+    assert_names(&refused(&folder, 1, &["convert", "x.h5", "y.h5"]), &["y.h5", "already exists", "--overwrite"]);
     fs::write(folder.path("chunk-demo-fft-axis-0.h5"), "theirs").unwrap();
     assert_names(&refused(&folder, 1, &["demo", ".", "--size", "1M"]), &["axis-0.h5", "already exists", "--overwrite"]);
 }
@@ -132,8 +144,15 @@ fn output_is_input() {
     fs::create_dir(folder.path("sub")).unwrap();
     for output in ["x.h5", "./x.h5", "sub/../x.h5", "hdf5:x.h5", "x.h5::/other"] {
         for more in [&[][..], &["--overwrite"]] {
-            let args = [&["fft", "x.h5::/g/data", output, "--axis", "0"], more].concat();
-            assert_names(&refused(&folder, 1, &args), &["x.h5: is the input as well as the output"]);
+            let commands: [&[&str]; 3] = [
+                &["fft", "x.h5::/g/data", output, "--axis", "0"],
+                &["convert", "x.h5::/g/data", output],
+                &["append", output, "x.h5::/g/data"],
+            ];
+            for command in commands {
+                let complaint = refused(&folder, 1, &[command, more].concat());
+                assert_names(&complaint, &["x.h5: is the input as well as the output"]);
+            }
         }
     }
     #[cfg(unix)]
@@ -166,6 +185,17 @@ fn budget_too_small() {
     let folder = Folder::with_example();
     let complaint = refused(&folder, 1, &["fft", "x.h5", "y.h5", "--axis", "0", "--memory", "100"]);
     assert_names(&complaint, &["budget of 100 B is too small", "x.h5", "needs"]);
+    let others: [&[&str]; 5] = [
+        &["stats", "x.h5"],
+        &["show", "x.h5"],
+        &["diff", "x.h5", "x.h5"],
+        &["convert", "x.h5", "y.h5"],
+        &["verify", "x.h5"],
+    ];
+    for command in others {
+        let complaint = refused(&folder, 1, &[command, &["--memory", "100"]].concat());
+        assert_names(&complaint, &["budget of 100 B is too small", "x.h5", "needs"]);
+    }
     assert_names(&refused(&folder, 1, &["demo", "d", "--memory", "100K"]), &["budget of 100 KiB is too small"]);
 }
 
@@ -200,4 +230,6 @@ fn unknown_commands_and_options() {
     assert_names(&refused(&folder, 2, &["ls", "x.h5", "--jsno"]), &["--jsno", "--json"]);
     assert_names(&refused(&folder, 2, &["fft", "x.h5", "y.h5"]), &["--axis"]);
     assert_names(&refused(&folder, 2, &["completions", "tcsh"]), &["tcsh", "bash"]);
+    assert_names(&refused(&folder, 2, &["hash", "x.h5", "--overwrite"]), &["--overwrite"]);
+    assert_names(&refused(&folder, 2, &["append", "x.h5"]), &["<IN>"]);
 }
