@@ -1,15 +1,13 @@
 //! `chunk append`: adds datasets to the end of another.
 
-use std::sync::Arc;
-
-use chunk_core::{AppendPlan, Backend, ChunkSink, ChunkSource, Error, Location, Result, Run};
+use chunk_core::{Backend, ChunkSink, Error, Location, Result, Run};
 use clap::Args;
 
 use crate::Context;
-use crate::convert::described;
+use crate::dataset::{DatasetArg, dataset};
 use crate::failure::Outcome;
-use crate::job::{Job, check_apart, output_location, with_overwrite_hint};
-use crate::names::{axis_of, expand};
+use crate::inputs::Inputs;
+use crate::job::{Job, check_apart, described, output_location, plan_copy};
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
 
@@ -22,9 +20,9 @@ pub(crate) struct AppendArgs {
     /// The dataset that grows; if it is new, without ::DATASET it has the first input's name
     #[arg(value_name = "OUT", value_parser = location())]
     output: Location,
-    /// What is added, in this order; *, ? and [..] in paths are expanded
-    #[arg(value_name = "IN", required = true, value_parser = location())]
-    inputs: Vec<Location>,
+    /// What is added, in this order, maybe selections; *, ? and [..] in paths are expanded
+    #[arg(value_name = "IN", required = true, value_parser = dataset())]
+    inputs: Vec<DatasetArg>,
     /// The axis along which it grows; a negative one counts from the end
     #[arg(long, value_name = "N", default_value_t = 0, allow_hyphen_values = true)]
     axis: i64,
@@ -37,67 +35,52 @@ pub(crate) struct AppendArgs {
     run: RunOptions,
 }
 
-/// What is written, where, by what plan.
-struct Appending {
-    plan: AppendPlan,
-    sink: Box<dyn ChunkSink>,
-    output: Location,
-}
-
 impl AppendArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         let run = self.run.to_run(context);
-        let inputs = self.inputs.iter().map(expand).collect::<Result<Vec<_>>>()?.concat();
-        inputs.iter().try_for_each(|input| check_apart(input, &self.output))?;
-        let sources = inputs.iter().map(|input| context.registry.open(input)).collect::<Result<Vec<_>>>()?;
-        let Appending { plan, sink, output } = self.plan(context, &run, &inputs, &sources)?;
-        let input = match inputs.as_slice() {
-            [input] => input.to_string(),
-            inputs => format!("{} datasets", inputs.len()),
-        };
-        let job = Job {
-            what: format!("append to {output}"),
-            input,
-            output: &output,
-            bytes: plan.bytes(),
-            plan: plan.describe(),
-            json: self.json,
-        };
-        job.execute(&run, &self.run, out, |run| run.append_planned(&plan, sink))
+        let inputs = Inputs::open(&context.registry, &self.inputs, self.axis, self.run.budget())?;
+        inputs.locations.iter().try_for_each(|input| check_apart(input, &self.output))?;
+        match self.open_existing(context, inputs.axis)? {
+            Some(sink) => self.append(&run, &inputs, sink, out),
+            None => self.create(context, &run, &inputs, out),
+        }
     }
 
-    /// Opens the dataset to add to, or describes a new one, and checks all that can be checked before anything is written.
-    fn plan(
-        &self,
-        context: &Context,
-        run: &Run,
-        inputs: &[Location],
-        sources: &[Arc<dyn ChunkSource>],
-    ) -> Result<Appending> {
-        let first = sources[0].info();
-        let axis = axis_of(self.axis, first)?;
-        if !self.output_options.overwrite() {
-            match self.open(context, axis) {
-                Ok(sink) => {
-                    self.output_options.check_unused(sink.info())?;
-                    let plan = run.planner().append(sources, &*sink, axis, sink.info().shape[axis])?;
-                    return Ok(Appending { plan, sink, output: self.output.clone() });
-                }
-                Err(Error::FileNotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let output = output_location(&context.registry, &inputs[0], &self.output);
-        let mut info = described(first);
-        let extents = sources.iter().map(|source| source.info().shape.get(axis).copied().unwrap_or(0));
-        info.shape = info.shape.with_axis(axis, extents.fold(0, u64::saturating_add));
-        let most = (0..info.shape.len()).map(|other| (other != axis).then(|| info.shape[other]));
+    /// Adds to a dataset that is there.
+    fn append(&self, run: &Run, inputs: &Inputs, sink: Box<dyn ChunkSink>, out: &mut Out) -> Outcome {
+        self.output_options.check_unused(sink.info())?;
+        let end = sink.info().shape.get(inputs.axis).copied().unwrap_or(0);
+        let plan = run.planner().append(std::slice::from_ref(&inputs.source), &*sink, inputs.axis, end)?;
+        let job = self.job(inputs, &self.output, plan.bytes(), plan.describe());
+        job.execute(run, &self.run, out, |run| run.append_planned(&plan, sink))
+    }
+
+    /// Makes the dataset, such that it can grow further.
+    fn create(&self, context: &Context, run: &Run, inputs: &Inputs, out: &mut Out) -> Outcome {
+        let output = output_location(&context.registry, &inputs.locations[0], &self.output);
+        let mut info = described(inputs.source.info());
+        let most = (0..info.shape.len()).map(|axis| (axis != inputs.axis).then(|| info.shape[axis]));
         info.max_shape = Some(most.collect());
-        let options = self.output_options.create_options();
-        let sink = context.registry.create(&output, self.output_options.wished(info)?, &options);
-        let sink = sink.map_err(|error| with_overwrite_hint(error, &options))?;
-        let plan = run.planner().append(sources, &*sink, axis, 0)?;
-        Ok(Appending { plan, sink, output })
+        let planned = plan_copy(&context.registry, run, &inputs.source, &output, info, &self.output_options);
+        let (plan, sink) = planned?;
+        let job = self.job(inputs, &output, plan.bytes(), plan.describe());
+        job.execute(run, &self.run, out, |run| run.copy_planned(&plan, &inputs.source, sink))
+    }
+
+    fn job<'a>(&self, inputs: &Inputs, output: &'a Location, bytes: u64, plan: String) -> Job<'a> {
+        Job { what: format!("append to {output}"), input: inputs.name(), output, bytes, plan, json: self.json }
+    }
+
+    /// The sink that adds to the output, if that is there and not to be replaced.
+    fn open_existing(&self, context: &Context, axis: usize) -> Result<Option<Box<dyn ChunkSink>>> {
+        if self.output_options.overwrite() {
+            return Ok(None);
+        }
+        match self.open(context, axis) {
+            Ok(sink) => Ok(Some(sink)),
+            Err(Error::FileNotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn open(&self, context: &Context, axis: usize) -> Result<Box<dyn ChunkSink>> {
@@ -153,7 +136,7 @@ mod tests {
     #[test]
     fn refuses_before_the_first_byte() {
         let cases: [(&[&str], &str); 8] = [
-            (&["memory:log", "memory:a", "memory:flat"], "does not fit"),
+            (&["memory:log", "memory:a", "memory:flat"], "memory:flat has 1 axes"),
             (&["memory:log", "memory:a", "memory:float"], "holds float64, not int16"),
             (&["memory:log", "memory:a", "memory:none"], "no such file"),
             (&["memory:log", "memory:a", "memory:log"], "is the input as well as the output"),

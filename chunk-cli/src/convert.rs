@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use chunk_core::{Casting, ChunkSource, DType, DatasetInfo, Location, Result, cast_if_needed};
+use chunk_core::{Casting, ChunkSource, DType, Location, Result, cast_if_needed};
 use clap::Args;
 
 use crate::Context;
+use crate::dataset::{Dataset, DatasetArg, dataset};
 use crate::failure::Outcome;
-use crate::job::{Job, check_apart, output_location, with_overwrite_hint};
+use crate::job::{Job, check_apart, described, output_location, plan_copy};
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
 
@@ -17,9 +18,9 @@ use crate::output::Out;
 /// is an error, and leaves no output.
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArgs {
-    /// The dataset that is copied
-    #[arg(value_name = "IN", value_parser = location())]
-    input: Location,
+    /// The dataset that is copied, maybe a selection: run.h5::/v[10:20, ::-2]
+    #[arg(value_name = "IN", value_parser = dataset())]
+    input: DatasetArg,
     /// Where it goes, in the format of its ending or scheme; without ::DATASET the input's name
     #[arg(value_name = "OUT", value_parser = location())]
     output: Location,
@@ -40,16 +41,14 @@ pub(crate) struct ConvertArgs {
 
 impl ConvertArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
-        let input = context.registry.open(&self.input)?;
-        check_apart(&self.input, &self.output)?;
-        let output = output_location(&context.registry, &self.input, &self.output);
-        let source = self.cast(input)?;
+        let Dataset { source, location: input } = self.input.open(&context.registry)?;
+        check_apart(&input, &self.output)?;
+        let output = output_location(&context.registry, &input, &self.output);
+        let source = self.cast(source)?;
         let run = self.run.to_run(context);
-        let info = self.output_options.wished(described(source.info()))?;
-        let options = self.output_options.create_options();
-        let build = |info: DatasetInfo| context.registry.create(&output, info, &options);
-        let planned = run.planner().create(&source, &info, &build);
-        let (plan, sink) = planned.map_err(|error| with_overwrite_hint(error, &options))?;
+        let info = described(source.info());
+        let planned = plan_copy(&context.registry, &run, &source, &output, info, &self.output_options);
+        let (plan, sink) = planned?;
         let job = Job {
             what: format!("convert {}", self.input),
             input: self.input.to_string(),
@@ -67,13 +66,6 @@ impl ConvertArgs {
             None => Ok(input),
         }
     }
-}
-
-/// What a copy of a dataset is: all of it but its name and identity.
-pub(crate) fn described(info: &DatasetInfo) -> DatasetInfo {
-    let mut copy = info.clone();
-    copy.identity = None;
-    copy
 }
 
 #[cfg(test)]

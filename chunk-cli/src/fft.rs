@@ -7,6 +7,7 @@ use chunk_ops::{Fft, Staged};
 use clap::Args;
 
 use crate::Context;
+use crate::dataset::{Dataset, DatasetArg, dataset};
 use crate::failure::Outcome;
 use crate::job::{Job, check_apart, output_location, with_overwrite_hint};
 use crate::names::{axis_of, folder};
@@ -19,9 +20,9 @@ use crate::output::Out;
 /// single.
 #[derive(Debug, Args)]
 pub(crate) struct FftArgs {
-    /// The dataset that is transformed
-    #[arg(value_name = "IN", value_parser = location())]
-    input: Location,
+    /// The dataset that is transformed, maybe a selection: run.h5::/v[10:20]
+    #[arg(value_name = "IN", value_parser = dataset())]
+    input: DatasetArg,
     /// Where the result goes; without ::DATASET the input's name
     #[arg(value_name = "OUT", value_parser = location())]
     output: Location,
@@ -48,10 +49,10 @@ pub(crate) struct FftArgs {
 
 impl FftArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
-        let source = context.registry.open(&self.input)?;
+        let Dataset { source, location: input } = self.input.open(&context.registry)?;
         let axis = axis_of(self.axis, source.info())?;
-        check_apart(&self.input, &self.output)?;
-        let output = output_location(&context.registry, &self.input, &self.output);
+        check_apart(&input, &self.output)?;
+        let output = output_location(&context.registry, &input, &self.output);
         let input = source.info().clone();
         let node = self.node(source, axis)?;
         let info = self.output_options.wished(output_info(&input, node.info(), axis))?;

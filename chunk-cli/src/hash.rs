@@ -6,15 +6,16 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use chunk_core::{ChunkSource, DType, Error, Location, Result, Run};
+use chunk_core::{ChunkSource, DType, Error, Result, Run};
 use clap::Args;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::Context;
+use crate::dataset::{Dataset, DatasetArg, dataset};
 use crate::failure::{Failure, Outcome, say};
-use crate::names::{datasets_inside, expand};
-use crate::options::{RunOptions, location};
+use crate::names::datasets_inside;
+use crate::options::RunOptions;
 use crate::output::{Out, one_line, print_json, print_now};
 use crate::variable;
 
@@ -22,8 +23,8 @@ use crate::variable;
 #[derive(Debug, Args)]
 pub(crate) struct HashArgs {
     /// Datasets, or files and groups with --recursive; *, ? and [..] in paths are expanded
-    #[arg(value_name = "DATASET", required = true, value_parser = location())]
-    datasets: Vec<Location>,
+    #[arg(value_name = "DATASET", required = true, value_parser = dataset())]
+    datasets: Vec<DatasetArg>,
     /// Hashes every dataset of a file or group; one that cannot be read is a line that begins with `error`
     #[arg(short, long)]
     recursive: bool,
@@ -58,7 +59,7 @@ impl HashArgs {
         let run = self.run.to_run(context);
         let mut tally = Tally::default();
         for pattern in &self.datasets {
-            match expand(pattern) {
+            match pattern.expand() {
                 Ok(files) => {
                     for file in files {
                         self.hash_file(context, &run, &file, &mut tally, out)?;
@@ -80,12 +81,14 @@ impl HashArgs {
         self.recursive || self.json
     }
 
-    fn hash_file(&self, context: &Context, run: &Run, file: &Location, tally: &mut Tally, out: &mut Out) -> Outcome {
+    fn hash_file(&self, context: &Context, run: &Run, file: &DatasetArg, tally: &mut Tally, out: &mut Out) -> Outcome {
         if !self.recursive {
             return self.hash_dataset(context, run, file, tally, out);
         }
-        match datasets_inside(&context.registry, file) {
-            Ok(inside) => inside.iter().try_for_each(|location| self.hash_dataset(context, run, location, tally, out)),
+        match datasets_inside(&context.registry, file.whole()) {
+            Ok(inside) => inside
+                .into_iter()
+                .try_for_each(|location| self.hash_dataset(context, run, &location.into(), tally, out)),
             Err(error) => self.tell(file, error, tally, out),
         }
     }
@@ -94,12 +97,12 @@ impl HashArgs {
         &self,
         context: &Context,
         run: &Run,
-        location: &Location,
+        dataset: &DatasetArg,
         tally: &mut Tally,
         out: &mut Out,
     ) -> Outcome {
-        let name = location.to_string();
-        let result = context.registry.open(location).and_then(|source| {
+        let name = dataset.to_string();
+        let result = dataset.open(&context.registry).and_then(|Dataset { source, .. }| {
             if self.run.dry_run {
                 return Ok((run.planner().read_contiguous(&source)?.describe(), 0));
             }
@@ -108,7 +111,7 @@ impl HashArgs {
         });
         let result = match result {
             Err(error @ Error::UnsupportedDType { .. }) if !self.run.dry_run => {
-                match variable::digest(location, &context.cancel) {
+                match variable::digest(dataset.whole(), &context.cancel) {
                     Ok(Some((digest, bytes))) => Ok((hexadecimal(digest), bytes)),
                     Ok(None) => Err(error),
                     Err(other) => Err(other),
@@ -117,7 +120,7 @@ impl HashArgs {
             other => other,
         };
         match result {
-            Err(error) => self.tell(location, error, tally, out),
+            Err(error) => self.tell(dataset, error, tally, out),
             Ok((text, bytes)) => {
                 tally.seen += 1;
                 match (self.run.dry_run, self.json) {
@@ -130,13 +133,13 @@ impl HashArgs {
     }
 
     /// Says that a dataset cannot be hashed, and goes on, unless the run was cancelled.
-    fn tell(&self, location: &Location, error: Error, tally: &mut Tally, out: &mut Out) -> Outcome {
+    fn tell(&self, dataset: &DatasetArg, error: Error, tally: &mut Tally, out: &mut Out) -> Outcome {
         if matches!(error, Error::Cancelled) {
             return Err(error.into());
         }
         tally.seen += 1;
         tally.failed += 1;
-        let (dataset, message) = (location.to_string(), error.report());
+        let (dataset, message) = (dataset.to_string(), error.report());
         if self.json {
             return print_json(out, &ErrorRecord { dataset: &dataset, error: &message });
         }

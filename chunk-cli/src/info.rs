@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use chunk_core::{Bytes, DatasetEntry, DatasetInfo, Entry, EntryKind, Location};
+use chunk_core::{Bytes, DatasetEntry, DatasetInfo, Entry, EntryKind};
 use clap::Args;
 use serde::Serialize;
 
 use crate::Context;
+use crate::dataset::{DatasetArg, dataset};
 use crate::failure::Outcome;
 use crate::names::plain;
-use crate::options::location;
 use crate::output::{DatasetRecord, Out, Table, attributes, chunk_grid, print_json, ratio};
 
 /// Tells everything about one dataset: shape, dtype, chunks, filters, sizes, fill value, attributes
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
-    /// The dataset
-    #[arg(value_name = "DATASET", value_parser = location())]
-    dataset: Location,
+    /// The dataset, maybe with a selection: run.h5::/v[10:20, ::-2, -1]
+    #[arg(value_name = "DATASET", value_parser = dataset())]
+    dataset: DatasetArg,
     /// Prints one JSON object
     #[arg(long)]
     json: bool,
@@ -25,12 +25,12 @@ pub(crate) struct InfoArgs {
 
 impl InfoArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
-        let entries = context.registry.list(&self.dataset)?;
+        let entries = context.registry.list(self.dataset.whole()).unwrap_or_default();
         if let Some((entry, dataset)) = self.find(&entries) {
             return self.print(out, &dataset.info, Some(dataset), &entry.attributes);
         }
-        // Not among the datasets: opening says why, or follows a link.
-        let source = context.registry.open(&self.dataset)?;
+        // Not among the datasets: opening says why, or follows a link, or selects.
+        let source = self.dataset.open(&context.registry)?.source;
         self.print(out, source.info(), None, &[])
     }
 
@@ -39,7 +39,7 @@ impl InfoArgs {
             EntryKind::Dataset(dataset) => Some((entry, &**dataset)),
             _ => None,
         });
-        match self.dataset.dataset() {
+        match self.dataset.whole().dataset() {
             Some(name) => datasets.find(|(entry, _)| plain(&entry.name) == plain(name)),
             None => datasets.next().filter(|_| datasets.next().is_none()),
         }

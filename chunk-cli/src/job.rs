@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
-use chunk_core::{Bytes, CreateOptions, Error, Location, Registry, Result, Run};
+use chunk_core::{
+    Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Error, Location, Plan, Registry, Result, Run,
+};
 use serde::Serialize;
 
 use crate::failure::{Outcome, say};
 use crate::names::{only_dataset, same_file};
-use crate::options::{OVERWRITE_HINT, RunOptions};
+use crate::options::{OVERWRITE_HINT, OutputOptions, RunOptions};
 use crate::output::{Out, print, print_json, rate, rate_text};
 use crate::progress::ProgressWhen;
 
@@ -75,6 +77,27 @@ impl Job<'_> {
         let output = self.output.to_string();
         print_json(out, &JobRecord { input: &self.input, output, work, plan: &self.plan })
     }
+}
+
+/// Plans to copy `source` to a new dataset that is to be `info`. Refuses what can be refused before anything is created.
+pub(crate) fn plan_copy(
+    registry: &Registry,
+    run: &Run,
+    source: &dyn ChunkSource,
+    output: &Location,
+    info: DatasetInfo,
+    options: &OutputOptions,
+) -> Result<(Plan, Box<dyn ChunkSink>)> {
+    let (info, options) = (options.wished(info)?, options.create_options());
+    let build = |info: DatasetInfo| registry.create(output, info, &options);
+    run.planner().create(source, &info, &build).map_err(|error| with_overwrite_hint(error, &options))
+}
+
+/// What a copy of a dataset is: all of it but its identity.
+pub(crate) fn described(info: &DatasetInfo) -> DatasetInfo {
+    let mut copy = info.clone();
+    copy.identity = None;
+    copy
 }
 
 /// Where the result of `input` goes: to the dataset of `output`, or to one of the input's name.

@@ -103,7 +103,7 @@ pub(crate) fn expand(location: &Location) -> Result<Vec<Location>> {
     Ok(found)
 }
 
-fn with_path(location: &Location, path: PathBuf) -> Location {
+pub(crate) fn with_path(location: &Location, path: impl Into<PathBuf>) -> Location {
     let mut found = Location::new(path);
     if let Some(scheme) = location.scheme() {
         found = found.with_scheme(scheme);

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use chunk_core::{Buffer, Bytes, ChunkSource, Error, Location, Result, Run, Slab, Window, copy_region};
+use chunk_core::{Buffer, Bytes, ChunkSource, Error, Result, Run, Slab, Window, copy_region};
 use clap::Args;
 
 use crate::Context;
 use crate::array_text::{Abbreviation, words};
+use crate::dataset::{DatasetArg, dataset};
 use crate::failure::Outcome;
-use crate::options::{RunOptions, location};
+use crate::options::RunOptions;
 use crate::output::{Out, print};
 
 /// Prints the values, abbreviated as NumPy prints arrays; reads only what it prints
@@ -17,9 +18,9 @@ use crate::output::{Out, print};
 /// point, all of one array as many as they need to be told apart.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// The dataset
-    #[arg(value_name = "DATASET", value_parser = location())]
-    dataset: Location,
+    /// The dataset, maybe with a selection: run.h5::/v[10:20, ::-2, -1]
+    #[arg(value_name = "DATASET", value_parser = dataset())]
+    dataset: DatasetArg,
     #[command(flatten)]
     run: RunOptions,
 }
@@ -29,7 +30,7 @@ const MOST_VALUES: u64 = 100_000;
 
 impl ShowArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
-        let source = context.registry.open(&self.dataset)?;
+        let source = self.dataset.open(&context.registry)?.source;
         let corners = Corners::new(source, self.run.budget().bytes())?;
         let run = self.run.to_run(context);
         if self.run.dry_run {

@@ -5,15 +5,16 @@ mod differs;
 
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, DatasetInfo, Location, Result, Run, Slab, Worker};
+use chunk_core::{ChunkSource, DatasetInfo, Result, Run, Slab, Worker};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::Context;
 use crate::array_text::{json, word};
+use crate::dataset::{DatasetArg, dataset};
 use crate::failure::{Failure, Outcome};
-use crate::options::{RunOptions, location};
+use crate::options::RunOptions;
 use crate::output::{Out, Table, print, print_json};
 use compare::{Comparison, Tolerance};
 use differs::Differs;
@@ -24,12 +25,12 @@ use differs::Differs;
 /// a and b are equal if |a - b| <= ATOL + RTOL |b|, as numpy.isclose has it. Equal datasets print nothing.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
-    /// The one dataset
-    #[arg(value_name = "A", value_parser = location())]
-    a: Location,
+    /// The one dataset, maybe with a selection: run.h5::/v[10:20, ::-2, -1]
+    #[arg(value_name = "A", value_parser = dataset())]
+    a: DatasetArg,
     /// The other
-    #[arg(value_name = "B", value_parser = location())]
-    b: Location,
+    #[arg(value_name = "B", value_parser = dataset())]
+    b: DatasetArg,
     /// How far apart numbers may be, relative to those of B
     #[arg(long, value_name = "R", default_value_t = 0.0, value_parser = tolerance, allow_hyphen_values = true)]
     rtol: f64,
@@ -85,7 +86,7 @@ struct DiffRecord<'a> {
 
 impl DiffArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
-        let (a, b) = (context.registry.open(&self.a)?, context.registry.open(&self.b)?);
+        let (a, b) = (self.a.open(&context.registry)?.source, self.b.open(&context.registry)?.source);
         let run = self.run.to_run(context);
         let comparison = (a.info().shape == b.info().shape)
             .then(|| Comparison::new(&a.info().dtype, &b.info().dtype, self.tolerance()))

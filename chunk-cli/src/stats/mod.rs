@@ -5,15 +5,16 @@
 mod exact;
 mod tally;
 
-use chunk_core::{ChunkSource, DType, DatasetInfo, Error, Location, Result, Run, Scalar};
+use chunk_core::{ChunkSource, DType, DatasetInfo, Error, Result, Run, Scalar};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::Context;
 use crate::array_text::{json, word};
+use crate::dataset::{DatasetArg, dataset};
 use crate::failure::Outcome;
-use crate::options::{RunOptions, location};
+use crate::options::RunOptions;
 use crate::output::{Out, Table, print, print_json};
 use tally::Tally;
 
@@ -24,9 +25,9 @@ use tally::Tally;
 /// imaginary ones.
 #[derive(Debug, Args)]
 pub(crate) struct StatsArgs {
-    /// The dataset
-    #[arg(value_name = "DATASET", value_parser = location())]
-    dataset: Location,
+    /// The dataset, maybe with a selection: run.h5::/v[10:20, ::-2, -1]
+    #[arg(value_name = "DATASET", value_parser = dataset())]
+    dataset: DatasetArg,
     /// Prints one JSON object; null for what there is not
     #[arg(long)]
     json: bool,
@@ -49,7 +50,7 @@ struct StatsRecord<'a> {
 
 impl StatsArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
-        let source = context.registry.open(&self.dataset)?;
+        let source = self.dataset.open(&context.registry)?.source;
         let info = source.info();
         tally::check(&info.dtype, &info.name)?;
         let run = self.run.to_run(context);
