@@ -95,7 +95,8 @@ impl DatasetArg {
                 Ok(found.into_iter().map(arg).collect())
             }
             (Ok(found), _) => Ok(found.into_iter().map(DatasetArg::from).collect()),
-            (Err(Error::FileNotFound { .. }), Some((base, brackets))) => {
+            // No file matches, or the selection is no pattern.
+            (Err(Error::FileNotFound { .. } | Error::InvalidArgument(_)), Some((base, brackets))) => {
                 let arg = |base: Location| {
                     let path = format!("{}{brackets}", base.path().display());
                     DatasetArg { whole: with_path(&base, path), selected: Some((base, brackets.clone())) }

@@ -37,6 +37,7 @@ mod output;
 mod progress;
 mod recover;
 mod show;
+mod stack;
 mod stats;
 #[cfg(test)]
 mod testing;
@@ -56,11 +57,12 @@ use crate::output::Out;
 
 const AFTER_HELP: &str = "\
 Datasets are written [SCHEME:]PATH[::DATASET], as run.h5::/velocity or hdf5:odd-name.bin::/d. A file with one dataset
-needs no ::DATASET. Results go to standard output, progress and messages to standard error.
+needs no ::DATASET. A selection may follow where a dataset is read, as NumPy has it: 'run.h5::/v[10:20, ::-2, -1]'.
+Results go to standard output, progress and messages to standard error.
 
 Exit status: 0 done, 1 failed or a check does not hold, 2 wrong command line, 130 interrupted.";
 
-/// Arrays larger than memory: look into them, hash them, transform them
+/// Arrays larger than memory: look into them, compare, convert, grow and transform them
 #[derive(Debug, Parser)]
 #[command(name = "chunk", version, subcommand_required = true, arg_required_else_help = true, after_help = AFTER_HELP)]
 struct Cli {
@@ -77,6 +79,7 @@ enum Command {
     Hash(hash::HashArgs),
     Convert(convert::ConvertArgs),
     Append(append::AppendArgs),
+    Stack(stack::StackArgs),
     Diff(diff::DiffArgs),
     Verify(verify::VerifyArgs),
     Recover(recover::RecoverArgs),
@@ -131,6 +134,7 @@ impl Command {
             Command::Hash(args) => args.run(context, out),
             Command::Convert(args) => args.run(context, out),
             Command::Append(args) => args.run(context, out),
+            Command::Stack(args) => args.run(context, out),
             Command::Diff(args) => args.run(context, out),
             Command::Verify(args) => args.run(context, out),
             Command::Recover(args) => args.run(context, out),
@@ -162,9 +166,10 @@ mod tests {
     #[test]
     fn writes_completions_that_know_the_commands() {
         let script = chunk(Registry::new(), ["completions", "bash"]).unwrap();
-        for command in
-            ["ls", "info", "show", "stats", "hash", "convert", "append", "diff", "verify", "recover", "fft", "demo"]
-        {
+        for command in [
+            "ls", "info", "show", "stats", "hash", "convert", "append", "stack", "diff", "verify", "recover", "fft",
+            "demo",
+        ] {
             assert!(script.contains(&format!("chunk__subcmd__{command}")), "{command}");
         }
     }
