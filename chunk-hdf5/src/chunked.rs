@@ -6,7 +6,9 @@ use std::sync::Arc;
 use chunk_core::{Buffer, Cost, DataFile, Grid, Result, Scalar, Scratch, Slab, Span, Spans, Worker, copy_region};
 
 use crate::cache::{Cache, Key};
-use crate::codec::{CodecError, Frame, HEADER_LEN, Header, Pipeline, SEQUENCE_HEADER_LEN, Sequence, SequenceBlocks};
+use crate::codec::{
+    Blosc2Frame, CodecError, Frame, HEADER_LEN, Header, Pipeline, SEQUENCE_HEADER_LEN, Sequence, SequenceBlocks,
+};
 use crate::error::Place;
 use crate::index::{Chunk, Index};
 
@@ -179,6 +181,7 @@ impl Chunks {
                 Some(chunk) if self.pipeline.is_blosc_only(chunk.filter_mask) => reading.blocks(chunk, slab, out)?,
                 Some(chunk) => match self.pipeline.sequence_only(chunk.filter_mask) {
                     Some(blocks) => reading.sequence(chunk, blocks, slab, out)?,
+                    None if self.pipeline.is_blosc2_only(chunk.filter_mask) => reading.blosc2(chunk, slab, out)?,
                     None => reading.whole(chunk, slab, out)?,
                 },
             }
@@ -260,6 +263,32 @@ impl Reading<'_> {
         let mut stored = self.worker.scratch(self.chunks.index.most_stored() as usize)?;
         self.file.read_at(&mut stored[..chunk.stored as usize], chunk.address)?;
         Ok(stored)
+    }
+
+    /// A Blosc2 frame: all of it is read, but only the blocks that hold something of the region are decoded, unless
+    /// they have several axes.
+    fn blosc2(&self, chunk: Chunk, slab: &Slab, out: &mut [u8]) -> Result<()> {
+        let corrupt = |cause| self.place.corrupt_chunk(&self.position, chunk, cause);
+        let expected = self.chunks.chunk_bytes();
+        let stored = self.stored(chunk)?;
+        let frame = Blosc2Frame::parse(&stored[..chunk.stored as usize], expected).map_err(corrupt)?;
+        if frame.decoded_len() != expected {
+            return Err(corrupt(CodecError::Length { expected, found: frame.decoded_len() }));
+        }
+        if !frame.is_linear() {
+            drop(stored);
+            return self.whole(chunk, slab, out);
+        }
+        let mut temporary = self.worker.scratch(frame.temporary_len())?;
+        let mut cursor = Cursor::new(self.spans(slab));
+        while let Some(span) = cursor.current {
+            let index = span.from / frame.block_len();
+            let block = frame.decoded_range(index);
+            self.take_block(&mut cursor, out, (chunk.number(), index), &block, |target| {
+                frame.decode_block(index, target, &mut temporary).map_err(corrupt)
+            })?;
+        }
+        Ok(())
     }
 
     /// Blocks behind their lengths: all are read, but only those that hold something of the region are decoded.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::blosc::{self, Settings};
+use super::blosc2;
 use super::frame::Header;
 use super::registry::{self, registered_name};
 use super::sequence::{Blocks, Sequence};
@@ -102,6 +103,12 @@ impl Pipeline {
         matches!((applied.next(), applied.next()), (Some(Filter::Blosc(_)), None))
     }
 
+    /// Whether a chunk with this mask is a Blosc2 frame and nothing else.
+    pub(crate) fn is_blosc2_only(&self, filter_mask: u32) -> bool {
+        let mut applied = self.applied(filter_mask);
+        matches!((applied.next(), applied.next()), (Some(Filter::Blosc2), None))
+    }
+
     /// How the blocks of a chunk with this mask are made, if it is [`Sequence`] and nothing else.
     pub(crate) fn sequence_only(&self, filter_mask: u32) -> Option<Blocks> {
         let mut applied = self.applied(filter_mask);
@@ -121,6 +128,8 @@ impl Pipeline {
         let has_blocks = self.filters.iter().any(|filter| matches!(filter, Filter::Blosc(_) | Filter::Bitshuffle(_)));
         let (count, len) = self.intermediates(0, decoded_len);
         let blocks = if has_blocks { 2 * len.min(blosc::LARGEST_BLOCK) } else { 0 };
+        // Its blocks may be as large as the chunk.
+        let blocks = if self.filters.contains(&Filter::Blosc2) { 3 * len } else { blocks };
         count * len + blocks
     }
 
@@ -254,6 +263,7 @@ enum Filter {
     Lz4,
     Bitshuffle(Result<Blocks, CodecError>),
     Zstd,
+    Blosc2,
 }
 
 impl Filter {
@@ -273,6 +283,7 @@ impl Filter {
             registry::LZ4 => Ok(Self::Lz4),
             registry::BITSHUFFLE => Ok(Self::Bitshuffle(Blocks::bitshuffle(values))),
             registry::ZSTD => Ok(Self::Zstd),
+            registry::BLOSC2 => Ok(Self::Blosc2),
             id => {
                 let own = || Some(name.clone()).filter(|name| !name.is_empty());
                 let name = registered_name(id).map(str::to_owned).or_else(own);
@@ -299,6 +310,7 @@ impl Filter {
             Self::Shuffle(_) | Self::Lzf => 0,
             Self::Zstd => (len >> 7) + 128,
             Self::Lz4 | Self::Bitshuffle(_) => (len >> 2) + 64,
+            Self::Blosc2 => (len >> 2) + 1024,
             Self::Fletcher32 => fletcher32::CHECKSUM_LEN,
             Self::Blosc(_) => super::HEADER_LEN,
         }
@@ -325,6 +337,11 @@ impl Filter {
             }
             Self::Lzf => lzf::decompress(input, output),
             Self::Zstd => unpack_zstd(input, output),
+            Self::Blosc2 => {
+                let frame = blosc2::Frame::parse(input, output.len())?;
+                frame.decode(&mut output[..frame.decoded_len()], temporary)?;
+                Ok(frame.decoded_len())
+            }
             Self::Lz4 => undo_sequence(Blocks::Lz4, input, output, temporary),
             Self::Bitshuffle(Ok(blocks)) => undo_sequence(*blocks, input, output, temporary),
         }
@@ -349,6 +366,7 @@ impl Filter {
             Self::Lz4 => Err(CodecError::ReadOnly { codec: "LZ4" }),
             Self::Bitshuffle(_) => Err(CodecError::ReadOnly { codec: "bitshuffle" }),
             Self::Zstd => Err(CodecError::ReadOnly { codec: "Zstandard" }),
+            Self::Blosc2 => Err(CodecError::ReadOnly { codec: "Blosc2" }),
         }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) const BLOSC: u32 = 32001;
 pub(crate) const LZ4: u32 = 32004;
 pub(crate) const BITSHUFFLE: u32 = 32008;
 pub(crate) const ZSTD: u32 = 32015;
+pub(crate) const BLOSC2: u32 = 32026;
 
 /// The name under which filter `id` is registered.
 pub(crate) fn registered_name(id: u32) -> Option<&'static str> {
@@ -53,7 +54,7 @@ const REGISTERED: [(u32, &str); 41] = [
     (32023, "Granular BitRound"),
     (32024, "SZ3"),
     (32025, "Delta-Rice"),
-    (32026, "Blosc2"),
+    (BLOSC2, "Blosc2"),
     (32027, "FLAC"),
     (32028, "SPERR"),
     (32029, "TERSE/PROLIX"),
