@@ -12,6 +12,7 @@ mod memory;
 mod program;
 mod python;
 mod read_back;
+mod reading;
 mod show;
 mod stats;
 mod verify;

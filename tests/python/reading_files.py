@@ -1,0 +1,255 @@
+"""Datasets of every dtype, filter and layout, as h5py and PyTables write them, for the tests of reading.
+
+`reading_files.py FOLDER` writes the files, and prints a line for each dataset: file, name, the SHA-256 of its values
+(see `hashes.py`), separated by tabs. The values are those that h5py reads back, or NumPy's where h5py reads others.
+"""
+
+import hashlib
+import os
+import sys
+
+import h5py
+import hdf5plugin
+import numpy as np
+import tables
+
+from hashes import hash_dataset
+
+SHAPE, CHUNKS = (61, 30), (16, 13)
+FILTERS = {
+    "none": {},
+    "gzip": dict(compression="gzip"),
+    "gzip_shuffle_fletcher": dict(compression="gzip", shuffle=True, fletcher32=True),
+    "fletcher": dict(fletcher32=True),
+    "lzf": dict(compression="lzf", shuffle=True),
+    "lzf_fletcher": dict(compression="lzf", fletcher32=True),
+    "lz4": hdf5plugin.LZ4(),
+    "lz4_blocks": hdf5plugin.LZ4(nbytes=256),
+    "bitshuffle": hdf5plugin.Bitshuffle(cname="none"),
+    "bitshuffle_lz4": hdf5plugin.Bitshuffle(cname="lz4"),
+    "bitshuffle_lz4_blocks": hdf5plugin.Bitshuffle(nelems=64, cname="lz4"),
+    "bitshuffle_zstd": hdf5plugin.Bitshuffle(cname="zstd"),
+    "bitshuffle_fletcher": dict(**hdf5plugin.Bitshuffle(cname="lz4"), fletcher32=True),
+    "zstd": hdf5plugin.Zstd(),
+    "zstd_shuffle_fletcher": dict(**hdf5plugin.Zstd(), shuffle=True, fletcher32=True),
+    "blosc": hdf5plugin.Blosc(),
+    "blosc_fletcher": dict(**hdf5plugin.Blosc(), fletcher32=True),
+    "blosc2": hdf5plugin.Blosc2(),
+    "blosc2_bits": hdf5plugin.Blosc2(cname="zstd", filters=hdf5plugin.Blosc2.BITSHUFFLE),
+    "blosc2_fletcher": dict(**hdf5plugin.Blosc2(), fletcher32=True),
+}
+NUMBERS = ["?", "i1", "u1", *(order + code for order in "<>" for code in ("i2 i4 i8 u2 u4 u8 f2 f4 f8 c8 c16").split())]
+LAYOUTS = {
+    "contiguous": dict(libver="earliest"),
+    "btree1": dict(libver="earliest", chunks=CHUNKS),
+    "btree1_growing": dict(libver="earliest", chunks=CHUNKS, maxshape=(None, None)),
+    "fixed_array": dict(libver="latest", chunks=CHUNKS),
+    "extensible_array": dict(libver="latest", chunks=CHUNKS, maxshape=(None, SHAPE[1])),
+    "btree2": dict(libver="latest", chunks=CHUNKS, maxshape=(None, None)),
+    "single_chunk": dict(libver="latest", chunks=SHAPE),
+}
+
+
+def numbers(dtype, shape=SHAPE):
+    """Numbers that compress in the first half and do not in the second."""
+    rng = np.random.default_rng(7)
+    count = int(np.prod(shape))
+    smooth = np.arange(count) // 5 % 100
+    values = np.where(np.arange(count) < count // 2, smooth, rng.integers(0, 100, count))
+    if np.dtype(dtype).kind == "c":
+        values = values + 1j * values[::-1]
+    return (values % 2 if np.dtype(dtype).kind == "b" else values).astype(dtype).reshape(shape)
+
+
+def structures():
+    """Compounds, each with a name."""
+    nested = np.dtype([("id", "<i4"), ("where", [("x", "<f8"), ("y", "<f4")]), ("tag", "S3")])
+    yield "nested", nested
+    yield "padded", np.dtype([("a", "u1"), ("b", "<f8"), ("c", "<i2", (2, 3))], align=True)
+    yield "mixed_orders", np.dtype([("a", ">i4"), ("b", "<f8"), ("c", [("d", ">u2", (3,)), ("e", "u1")]), ("f", ">c8")])
+    yield "big", np.dtype([("a", ">i4"), ("b", ">f8"), ("z", ">c16")])
+    yield "enum_inside", np.dtype([("state", h5py.enum_dtype({"OFF": 0, "ON": 1}, "i2")), ("ok", "?")])
+
+
+def others():
+    """Arrays of other dtypes, each with a name and what h5py stores it as."""
+    text = np.array([b"", b"a", b"seven c", b"x\0y"] * 5, "S7")
+    yield "bytes", text, text.dtype
+    yield "utf8", np.array(["größe", "x", ""] * 4, object), h5py.string_dtype("utf-8", 9)
+    yield "enum", numbers("i4") % 3 - 1, h5py.enum_dtype({"LOW": -1, "MID": 0, "HIGH": 1}, "i4")
+    yield "enum_big", numbers(">i2") % 3 - 1, h5py.enum_dtype({"LOW": -1, "MID": 0, "HIGH": 1}, ">i2")
+    yield "opaque", np.frombuffer(bytes(range(250)), "V5"), np.dtype("V5")
+    for code in ("<M8[s]", "<M8[ns]", "<m8[10us]", ">M8[ms]"):
+        dtype = h5py.opaque_dtype(np.dtype(code))
+        times = np.arange(-5, 100).astype(np.dtype(code).byteorder.replace("=", "<") + "i8").view(code)
+        yield "time_" + code, times.astype(dtype), dtype
+    for name, dtype in structures():
+        data = np.zeros(50, dtype)
+        data.view("u1")[:] = np.arange(data.nbytes) % 2
+        yield name, data, dtype
+    yield "subarray", numbers("<f4", (20, 2, 3)).reshape(20, 2, 3), np.dtype(("<f4", (2, 3)))
+
+
+def write_h5py(folder, put):
+    for layout, options in LAYOUTS.items():
+        options = dict(options)
+        path = os.path.join(folder, f"h5py_{layout}.h5")
+        with h5py.File(path, "w", libver=options.pop("libver"), userblock_size=1024 if "1" in layout else 0) as file:
+            for code in NUMBERS:
+                file.create_dataset("number_" + code.replace("<", "le_").replace(">", "be_"), data=numbers(code), **options)
+            for name, filters in FILTERS.items():
+                if layout != "contiguous":
+                    for code in ("<i4", ">f8", "u1"):
+                        file.create_dataset(f"{name}_{code[1:]}", data=numbers(code), **options, **filters)
+            if "chunks" in options:
+                sparse = file.create_dataset("sparse", SHAPE, "f8", fillvalue=-1.5, **options, compression="lzf")
+                sparse[20:40, 5:9] = 2
+                late = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+                late.set_chunk(options["chunks"])
+                late.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+                space = h5py.h5s.create_simple(SHAPE)
+                h5py.h5d.create(file.id, b"never_filled", h5py.h5t.STD_I32LE, space, late)
+        put(path)
+    path = os.path.join(folder, "h5py_others.h5")
+    with h5py.File(path, "w") as file:
+        for name, data, dtype in others():
+            shape = data.shape[:1] if name == "subarray" else data.shape
+            for suffix, options in (("", {}), ("_lzf", dict(compression="lzf")), ("_zstd", hdf5plugin.Zstd())):
+                if name.startswith("time"):
+                    file.create_dataset(name + suffix, data=data, **options)
+                else:
+                    file.create_dataset(name + suffix, shape, dtype, **options)[...] = data
+        write_compact(file)
+        write_scalars(file)
+        write_variable(file)
+        write_masked(file)
+    put(path)
+
+
+def write_compact(file):
+    for code in ("<i4", ">f8", "S3"):
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_layout(h5py.h5d.COMPACT)
+        data = np.arange(12).astype(code).reshape(3, 4)
+        space = h5py.h5s.create_simple(data.shape)
+        name = f"compact_{code.strip('<>')}".encode()
+        dataset = h5py.h5d.create(file.id, name, h5py.h5t.py_create(data.dtype), space, plist)
+        h5py.Dataset(dataset)[...] = data
+
+
+def write_scalars(file):
+    file["scalar"] = 1.25
+    file["scalar_text"] = np.bytes_(b"text")
+    file.create_dataset("empty", (0, 3), "f4")
+
+
+def write_variable(file):
+    text = np.array(["", "a", "größe", "x" * 5000] * 10, object).reshape(20, 2)
+    file.create_dataset("variable_utf8", data=text, dtype=h5py.string_dtype())
+    file.create_dataset("variable_chunked", data=text, dtype=h5py.string_dtype(), chunks=(3, 2), compression="gzip")
+    ascii_text = [b"one", b"", b"three"]
+    file.create_dataset("variable_ascii", data=ascii_text, dtype=h5py.string_dtype("ascii"))
+    file.create_dataset("variable_unwritten", (5,), h5py.string_dtype())
+    for code in ("<i4", "u1", "<f8"):
+        sequences = file.create_dataset("sequences_" + code.strip("<"), (7,), h5py.vlen_dtype(np.dtype(code)))
+        for row in range(6):
+            sequences[row] = np.arange(row * row).astype(code)
+
+
+def write_masked(file):
+    """Chunks that skip some of their filters."""
+    data = numbers("<i4", (32, 26))
+    masked = file.create_dataset("masked", data.shape, "<i4", chunks=CHUNKS, compression="gzip", shuffle=True)
+    masked[...] = data
+    masked.id.write_direct_chunk((0, 0), np.ascontiguousarray(data[:16, :13]).tobytes(), filter_mask=3)
+
+
+def write_pytables(folder, put):
+    path = os.path.join(folder, "pytables.h5")
+    description = np.dtype([("a", "<i4"), ("flag", "?"), ("inner", [("x", "<f8"), ("t", "S4")]), ("v", "<f4", (3,))])
+    rows = np.zeros(40, description)
+    rows["a"], rows["flag"], rows["inner"]["x"] = np.arange(40), np.arange(40) % 3 == 0, np.arange(40) / 7
+    with tables.open_file(path, "w") as file:
+        for codec in ("none", "zlib", "blosc:lz4", "blosc:zstd", "blosc2:blosclz", "blosc2:lz4", "blosc2:zlib", "blosc2:zstd"):
+            for checksum in (False, True):
+                filters = tables.Filters(0 if codec == "none" else 5, codec if codec != "none" else "zlib", fletcher32=checksum)
+                name = codec.replace(":", "_") + ("_fletcher" if checksum else "")
+                file.create_carray("/", name, obj=numbers("<f8"), chunkshape=CHUNKS, filters=filters)
+                file.create_carray("/", name + "_3d", obj=numbers("<i2", (20, 31, 9)), chunkshape=(8, 7, 5), filters=filters)
+                file.create_table("/", "table_" + name, obj=rows, chunkshape=16, filters=filters)
+        file.create_array("/", "bool", obj=numbers("?"))
+        file.create_array("/", "complex", obj=numbers("<c16"))
+        file.create_array("/", "half", obj=numbers("<f2"))
+    put(path)
+
+
+def h5py_type(precision, offset, size, kind=h5py.h5t.STD_I32LE):
+    kind = kind.copy()
+    kind.set_size(size)
+    kind.set_precision(precision)
+    kind.set_offset(offset)
+    return kind
+
+
+def write_odd(folder, put):
+    """Types that NumPy has not: written by conversion from a wider type, so that the values are known."""
+    path = os.path.join(folder, "odd.h5")
+    expected = {}
+    bfloat = h5py.h5t.IEEE_F32LE.copy()
+    bfloat.set_fields(15, 7, 8, 0, 7)
+    bfloat.set_size(2)
+    cases = {
+        "three_bytes": (h5py_type(24, 0, 3), "<i4"),
+        "three_bytes_big": (h5py_type(24, 0, 3, h5py.h5t.STD_I32BE), "<i4"),
+        "seven_bytes": (h5py_type(56, 0, 7, h5py.h5t.STD_I64LE), "<i8"),
+        "twenty_bits": (h5py_type(20, 3, 4), "<i4"),
+        "unsigned_twelve": (h5py_type(12, 0, 2, h5py.h5t.STD_U16LE), "<u2"),
+        "bfloat16": (bfloat, "<f4"),
+    }
+    with h5py.File(path, "w") as file:
+        for name, (kind, code) in cases.items():
+            for suffix, filters in (("", ()), ("_gzip", ("deflate",)), ("_nbit", ("nbit",))):
+                plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+                if filters:
+                    plist.set_chunk(CHUNKS)
+                if "deflate" in filters:
+                    plist.set_deflate(4)
+                if "nbit" in filters:
+                    plist.set_filter(h5py.h5z.FILTER_NBIT, 0)
+                space = h5py.h5s.create_simple(SHAPE)
+                dataset = h5py.h5d.create(file.id, (name + suffix).encode(), kind, space, plist)
+                data = numbers(code)
+                data = data - 50 if name != "bfloat16" and "unsigned" not in name else data
+                dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, data.astype(code))
+                expected["/" + name + suffix] = hashlib.sha256(data.astype(code).tobytes()).hexdigest()
+        for code in ("<i4", ">u2", "<i8"):
+            file.create_dataset("scale_offset_" + code[1:], data=numbers(code), chunks=CHUNKS, scaleoffset=0)
+        file.create_dataset("scale_offset_fill", SHAPE, "<i4", chunks=CHUNKS, scaleoffset=0, fillvalue=-7)[3:40] = 5
+        file.create_dataset("scale_offset_f8", data=numbers("<f8") / 4, chunks=CHUNKS, scaleoffset=2)
+    put(path, expected)
+
+
+def write_references(folder):
+    with h5py.File(os.path.join(folder, "references.h5"), "w") as file:
+        data = file.create_dataset("group/data", data=[1, 2, 3])
+        links = file.create_dataset("links", (3,), h5py.ref_dtype)
+        links[0], links[2] = data.ref, file["group"].ref
+
+
+def main(folder):
+    def put(path, expected=None):
+        with h5py.File(path) as file:
+            def visit(name, item):
+                if isinstance(item, h5py.Dataset):
+                    digest = (expected or {}).get("/" + name) or hash_dataset(item)
+                    print(os.path.basename(path), "/" + name, digest, sep="\t")
+            file.visititems(visit)
+
+    write_h5py(folder, put)
+    write_pytables(folder, put)
+    write_odd(folder, put)
+    write_references(folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
