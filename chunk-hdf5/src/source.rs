@@ -23,8 +23,8 @@ use crate::{attributes, filter, library};
 /// A dataset of an HDF5 file.
 ///
 /// libhdf5 is asked for structure only. Chunks, and contiguous data, are read with positional reads of our own
-/// descriptor and decoded on the worker's threads, beside the library's global lock. What that path does not serve
-/// (compact datasets, and filters that only the library has) goes through the library.
+/// descriptor and decoded on the worker's threads, beside the library's global lock. Compact datasets, which are a
+/// part of the file's structure, come from the library.
 #[derive(Debug)]
 pub struct Hdf5Source {
     info: DatasetInfo,
@@ -61,8 +61,6 @@ struct Statement {
     external: usize,
 }
 
-/// Filters that libhdf5 itself undoes: n-bit, scale-offset.
-const LIBRARY_FILTERS: [u32; 2] = [5, 6];
 /// What the library allocates beside the chunks: conversion and selection buffers.
 const LIBRARY_BYTES: u64 = 2 << 20;
 
@@ -299,9 +297,6 @@ impl Statement {
         let chunk_bytes = chunk_shape.elements().saturating_mul(element_size as u64);
         let pipeline = match Pipeline::new(&self.filters) {
             Ok(pipeline) => pipeline,
-            Err(_) if self.library_undoes_filters() => {
-                return Ok(Data::Library(chunk_bytes.saturating_mul(3).saturating_add(LIBRARY_BYTES)));
-            }
             Err(filter) => {
                 return Err(Error::UnsupportedFilter {
                     path: place.path.clone(),
@@ -317,10 +312,5 @@ impl Statement {
         let fill = self.fill.clone();
         let cache = Cache::new(options.cache.0);
         Ok(Data::Chunked(Chunks { grid, index, pipeline, element_size, fill, blocks, cache }.into()))
-    }
-
-    fn library_undoes_filters(&self) -> bool {
-        let ours = |filter: &StoredFilter| Pipeline::new(std::slice::from_ref(filter)).is_ok();
-        self.filters.iter().all(|filter| ours(filter) || LIBRARY_FILTERS.contains(&filter.id))
     }
 }

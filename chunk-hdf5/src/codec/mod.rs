@@ -1,12 +1,13 @@
 //! Filter pipelines on chunk bytes, undone and applied on any thread without the HDF5 library.
 //!
-//! [`Pipeline`] decodes whole chunks through deflate, shuffle, Fletcher32, LZF, Blosc 1 and 2, LZ4, bitshuffle
-//! and Zstandard, and encodes through some of them. Where a chunk went through Blosc alone, [`Frame`] decodes it block by
+//! [`Pipeline`] decodes whole chunks through deflate, shuffle, Fletcher32, LZF, Blosc 1 and 2, LZ4, bitshuffle,
+//! Zstandard, n-bit and scale-offset, and encodes through some of them. Where a chunk went through Blosc alone, [`Frame`] decodes it block by
 //! block, and where through LZ4 or bitshuffle alone, [`Sequence`] does, which a reader of part of a chunk saves time
 //! and memory by. The caller owns all memory that grows with the data; beyond that, a thread that
 //! decodes zlib or Zstandard keeps 47 or 94 KiB until it ends, one that encodes zlib 371 KiB, and
 //! encoding through Blosc allocates [`Pipeline::hidden_bytes`] while it runs.
 
+mod bits;
 mod blosc;
 mod blosc2;
 mod deflate;
@@ -14,10 +15,12 @@ mod error;
 mod fletcher32;
 mod frame;
 mod lzf;
+mod nbit;
 mod pipeline;
 mod registry;
 #[cfg(test)]
 mod samples;
+mod scale_offset;
 mod sequence;
 mod shuffle;
 mod stream;

@@ -5,7 +5,9 @@ use std::fmt;
 use super::blosc::{self, Settings};
 use super::blosc2;
 use super::frame::Header;
+use super::nbit::NBit;
 use super::registry::{self, registered_name};
+use super::scale_offset::ScaleOffset;
 use super::sequence::{Blocks, Sequence};
 use super::stream::unpack_zstd;
 use super::{CodecError, deflate, fletcher32, lzf, shuffle};
@@ -264,6 +266,8 @@ enum Filter {
     Bitshuffle(Result<Blocks, CodecError>),
     Zstd,
     Blosc2,
+    NBit(Result<NBit, CodecError>),
+    ScaleOffset(Result<ScaleOffset, CodecError>),
 }
 
 impl Filter {
@@ -284,6 +288,8 @@ impl Filter {
             registry::BITSHUFFLE => Ok(Self::Bitshuffle(Blocks::bitshuffle(values))),
             registry::ZSTD => Ok(Self::Zstd),
             registry::BLOSC2 => Ok(Self::Blosc2),
+            registry::NBIT => Ok(Self::NBit(NBit::from_values(values))),
+            registry::SCALE_OFFSET => Ok(Self::ScaleOffset(ScaleOffset::from_values(values))),
             id => {
                 let own = || Some(name.clone()).filter(|name| !name.is_empty());
                 let name = registered_name(id).map(str::to_owned).or_else(own);
@@ -308,6 +314,7 @@ impl Filter {
         match self {
             Self::Deflate(_) => (len >> 10) + 64,
             Self::Shuffle(_) | Self::Lzf => 0,
+            Self::NBit(_) | Self::ScaleOffset(_) => 64,
             Self::Zstd => (len >> 7) + 128,
             Self::Lz4 | Self::Bitshuffle(_) => (len >> 2) + 64,
             Self::Blosc2 => (len >> 2) + 1024,
@@ -326,7 +333,12 @@ impl Filter {
                 shuffle::unshuffle(*size, input, output)?;
                 Ok(input.len())
             }
-            Self::Shuffle(Err(error)) | Self::Bitshuffle(Err(error)) => Err(error.clone()),
+            Self::NBit(Ok(nbit)) => nbit.decode(input, output),
+            Self::ScaleOffset(Ok(scale_offset)) => scale_offset.decode(input, output),
+            Self::Shuffle(Err(error))
+            | Self::Bitshuffle(Err(error))
+            | Self::NBit(Err(error))
+            | Self::ScaleOffset(Err(error)) => Err(error.clone()),
             Self::Fletcher32 => unreachable!("checksums are verified in place"),
             Self::Blosc(_) => {
                 let header = Header::parse(input, input.len())?;
@@ -367,6 +379,8 @@ impl Filter {
             Self::Bitshuffle(_) => Err(CodecError::ReadOnly { codec: "bitshuffle" }),
             Self::Zstd => Err(CodecError::ReadOnly { codec: "Zstandard" }),
             Self::Blosc2 => Err(CodecError::ReadOnly { codec: "Blosc2" }),
+            Self::NBit(_) => Err(CodecError::ReadOnly { codec: "n-bit" }),
+            Self::ScaleOffset(_) => Err(CodecError::ReadOnly { codec: "scale-offset" }),
         }
     }
 }

@@ -4,6 +4,8 @@
 pub(crate) const DEFLATE: u32 = 1;
 pub(crate) const SHUFFLE: u32 = 2;
 pub(crate) const FLETCHER32: u32 = 3;
+pub(crate) const NBIT: u32 = 5;
+pub(crate) const SCALE_OFFSET: u32 = 6;
 pub(crate) const LZF: u32 = 32000;
 pub(crate) const BLOSC: u32 = 32001;
 pub(crate) const LZ4: u32 = 32004;
@@ -22,8 +24,8 @@ const REGISTERED: [(u32, &str); 41] = [
     (SHUFFLE, "shuffle"),
     (FLETCHER32, "fletcher32"),
     (4, "szip"),
-    (5, "nbit"),
-    (6, "scaleoffset"),
+    (NBIT, "nbit"),
+    (SCALE_OFFSET, "scaleoffset"),
     (257, "hzip"),
     (258, "fpzip"),
     (305, "LZO"),
