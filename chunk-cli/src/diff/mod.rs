@@ -5,7 +5,7 @@ mod differs;
 
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, DatasetInfo, Result, Run, Slab, Worker};
+use chunk_core::{Casting, ChunkSource, DType, DatasetInfo, Result, Run, Slab, Worker, cast_if_needed, result_type};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -127,14 +127,16 @@ impl DiffArgs {
             push_unlike(&mut table, "shape", &info_a.shape.to_string(), &info_b.shape.to_string());
             push_unlike(&mut table, "dtype", &info_a.dtype.to_string(), &info_b.dtype.to_string());
         }
+        let (shown_a, shown_b) = alike_floats(a, b)?;
+        let (dtype_a, dtype_b) = (&shown_a.info().dtype, &shown_b.info().dtype);
         for number in found.iter().flat_map(|found| &found.first) {
             let index = position(*number, &info_a.shape);
-            let (a_bytes, b_bytes) = (element(&**a, &index)?, element(&**b, &index)?);
+            let (a_bytes, b_bytes) = (element(&*shown_a, &index)?, element(&*shown_b, &index)?);
             if self.json {
-                let (a, b) = (json(&info_a.dtype, &a_bytes)?, json(&info_b.dtype, &b_bytes)?);
+                let (a, b) = (json(dtype_a, &a_bytes)?, json(dtype_b, &b_bytes)?);
                 print_json(out, &ValueRecord { index: &index, a, b })?;
             } else {
-                let (a, b) = (word(&info_a.dtype, &a_bytes)?, word(&info_b.dtype, &b_bytes)?);
+                let (a, b) = (word(dtype_a, &a_bytes)?, word(dtype_b, &b_bytes)?);
                 table.push([format!("{index:?}"), a, "|".to_owned(), b]);
             }
         }
@@ -159,6 +161,23 @@ fn record<'a>(a: &'a DatasetInfo, b: &'a DatasetInfo, equal: bool, differences: 
         dtypes: [a.dtype.to_string(), b.dtype.to_string()],
         elements: a.shape.elements(),
         differences,
+    }
+}
+
+/// Two sources as they are shown: floats of different widths with as many digits as the wider has, or they would look
+/// equal.
+fn alike_floats(
+    a: &Arc<dyn ChunkSource>,
+    b: &Arc<dyn ChunkSource>,
+) -> Result<(Arc<dyn ChunkSource>, Arc<dyn ChunkSource>)> {
+    let is_float = |dtype: &DType| matches!(dtype, DType::F16 | DType::F32 | DType::F64) || dtype.is_complex();
+    let (dtype_a, dtype_b) = (&a.info().dtype, &b.info().dtype);
+    match result_type(dtype_a, dtype_b).filter(|_| is_float(dtype_a) && is_float(dtype_b)) {
+        Some(wide) => {
+            let widened = |source: &Arc<dyn ChunkSource>| cast_if_needed(source.clone(), &wide, Casting::Safe);
+            Ok((widened(a)?, widened(b)?))
+        }
+        None => Ok((a.clone(), b.clone())),
     }
 }
 
@@ -253,6 +272,8 @@ mod tests {
     fn shapes_and_dtypes_that_differ_are_told() {
         assert_eq!(diff(&["memory:a", "memory:flat"]), ("shape  (20, 30)  |  (600,)\n".to_owned(), 1));
         assert_eq!(diff(&["memory:single", "memory:a"]), ("dtype  float32  |  float64\n".to_owned(), 1));
+        let (text, _) = diff(&["memory:single", "memory:b"]);
+        assert!(text.contains("[19, 28]  598.0    |  598.000000001\n"), "{text}");
     }
 
     #[test]
