@@ -51,11 +51,11 @@ impl Tally {
             DType::U16 => integers(u16::from_bytes(bytes)?),
             DType::U32 => integers(u32::from_bytes(bytes)?),
             DType::U64 => integers(u64::from_bytes(bytes)?),
-            DType::F16 => floats(f16::from_bytes(bytes)?),
-            DType::F32 => floats(f32::from_bytes(bytes)?),
-            DType::F64 => floats(f64::from_bytes(bytes)?),
-            DType::ComplexF32 => complex(Complex::<f32>::from_bytes(bytes)?),
-            DType::ComplexF64 => complex(Complex::<f64>::from_bytes(bytes)?),
+            DType::F16 => floats(f16::from_bytes(bytes)?)?,
+            DType::F32 => floats(f32::from_bytes(bytes)?)?,
+            DType::F64 => floats(f64::from_bytes(bytes)?)?,
+            DType::ComplexF32 => complex(Complex::<f32>::from_bytes(bytes)?)?,
+            DType::ComplexF64 => complex(Complex::<f64>::from_bytes(bytes)?)?,
             DType::DateTime64(_) | DType::TimeDelta64(_) => times(dtype, i64::from_bytes(bytes)?)?,
             DType::Enum(kind) => Tally::of(&kind.base, bytes, dataset)?,
             DType::Array { element, .. } => Tally::of(element, bytes, dataset)?,
@@ -127,21 +127,53 @@ impl Part {
             (true, true) => f64::NAN,
         })
     }
+}
 
+/// Floats being added, those of one exponent together: so that no mantissa has to be shifted for each.
+struct Buckets {
+    by_exponent: Vec<Bucket>,
+    plus_infinity: bool,
+    minus_infinity: bool,
+}
+
+/// Mantissas and their squares, summed.
+#[derive(Clone, Copy, Default)]
+struct Bucket {
+    sum: i128,
+    squares: u128,
+}
+
+/// So many squares of 106 bits fit 128 bits.
+const MOST_IN_BUCKETS: usize = 1 << 21;
+const EXPONENTS: usize = 0x7ff;
+
+impl Buckets {
+    fn new() -> Self {
+        Buckets { by_exponent: vec![Bucket::default(); EXPONENTS], plus_infinity: false, minus_infinity: false }
+    }
+
+    /// Adds a number, at most [`MOST_IN_BUCKETS`] of them.
     fn add(&mut self, x: f64) {
-        if x.is_infinite() {
+        let bits = x.to_bits();
+        let (exponent, fraction) = ((bits >> 52 & 0x7ff) as usize, bits & ((1 << 52) - 1));
+        let Some(bucket) = self.by_exponent.get_mut(exponent) else {
             self.plus_infinity |= x > 0.0;
             self.minus_infinity |= x < 0.0;
             return;
+        };
+        let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
+        bucket.sum += i128::from(if x.is_sign_negative() { -mantissa.cast_signed() } else { mantissa.cast_signed() });
+        bucket.squares += u128::from(mantissa) * u128::from(mantissa);
+    }
+
+    fn part(&self) -> Part {
+        let (mut sum, mut squares) = (ExactSum::default(), ExactSum::default());
+        for (bucket, biased) in self.by_exponent.iter().zip(0..).filter(|(bucket, _)| bucket.squares != 0) {
+            let exponent = i32::max(biased, 1) - 1075;
+            sum.add(bucket.sum < 0, bucket.sum.unsigned_abs(), exponent);
+            squares.add(false, bucket.squares, 2 * exponent);
         }
-        let (sum, squares) = self.sums.get_or_insert_default();
-        let bits = x.to_bits();
-        let biased = (bits >> 52 & 0x7ff) as i32;
-        let fraction = bits & ((1 << 52) - 1);
-        let (mantissa, exponent) = if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) };
-        let mantissa = u128::from(mantissa);
-        sum.add(x.is_sign_negative(), mantissa, exponent);
-        squares.add(false, mantissa * mantissa, 2 * exponent);
+        Part { sums: Some((sum, squares)), plus_infinity: self.plus_infinity, minus_infinity: self.minus_infinity }
     }
 }
 
@@ -235,56 +267,64 @@ fn integers<T: Integer>(elements: &[T]) -> Tally {
     Tally { count: elements.len() as u64, nan: 0, extremes, parts: [part, Part::default()] }
 }
 
-fn floats<T: Element + Into<f64>>(elements: &[T]) -> Tally {
-    let mut part = Part { sums: Some(Default::default()), ..Part::default() };
-    let mut extremes: Option<((f64, T), (f64, T))> = None;
-    let mut nan = 0;
-    for element in elements {
-        let x: f64 = (*element).into();
-        if x.is_nan() {
-            nan += 1;
-            continue;
+fn floats<T: Element + Into<f64>>(elements: &[T]) -> Result<Tally> {
+    blocks(elements, |elements| {
+        let mut buckets = Buckets::new();
+        let mut extremes: Option<((f64, T), (f64, T))> = None;
+        let mut nan = 0;
+        for element in elements {
+            let x: f64 = (*element).into();
+            if x.is_nan() {
+                nan += 1;
+                continue;
+            }
+            let (min, max) = extremes.get_or_insert(((x, *element), (x, *element)));
+            if x.total_cmp(&min.0).is_lt() {
+                *min = (x, *element);
+            }
+            if x.total_cmp(&max.0).is_gt() {
+                *max = (x, *element);
+            }
+            buckets.add(x);
         }
-        let (min, max) = extremes.get_or_insert(((x, *element), (x, *element)));
-        if x.total_cmp(&min.0).is_lt() {
-            *min = (x, *element);
-        }
-        if x.total_cmp(&max.0).is_gt() {
-            *max = (x, *element);
-        }
-        part.add(x);
-    }
-    let extremes = extremes.map(|((_, min), (_, max))| Extremes { min: Scalar::from(min), max: Scalar::from(max) });
-    Tally { count: elements.len() as u64 - nan, nan, extremes, parts: [part, Part::default()] }
+        let extremes = extremes.map(|((_, min), (_, max))| Extremes { min: Scalar::from(min), max: Scalar::from(max) });
+        Tally { count: elements.len() as u64 - nan, nan, extremes, parts: [buckets.part(), Part::default()] }
+    })
 }
 
-fn complex<T>(elements: &[Complex<T>]) -> Tally
+fn complex<T>(elements: &[Complex<T>]) -> Result<Tally>
 where
     T: Copy + Into<f64>,
     Complex<T>: Element,
 {
-    let part = || Part { sums: Some(Default::default()), ..Part::default() };
-    let (mut real, mut imaginary) = (part(), part());
-    let mut extremes: Option<(Complex<T>, Complex<T>)> = None;
-    let mut nan = 0;
-    for element in elements {
-        let (re, im): (f64, f64) = (element.re.into(), element.im.into());
-        if re.is_nan() || im.is_nan() {
-            nan += 1;
-            continue;
+    blocks(elements, |elements| {
+        let (mut real, mut imaginary) = (Buckets::new(), Buckets::new());
+        let mut extremes: Option<(Complex<T>, Complex<T>)> = None;
+        let mut nan = 0;
+        for element in elements {
+            let (re, im): (f64, f64) = (element.re.into(), element.im.into());
+            if re.is_nan() || im.is_nan() {
+                nan += 1;
+                continue;
+            }
+            let (min, max) = extremes.get_or_insert((*element, *element));
+            if complex_order(*element, *min).is_lt() {
+                *min = *element;
+            }
+            if complex_order(*element, *max).is_gt() {
+                *max = *element;
+            }
+            real.add(re);
+            imaginary.add(im);
         }
-        let (min, max) = extremes.get_or_insert((*element, *element));
-        if complex_order(*element, *min).is_lt() {
-            *min = *element;
-        }
-        if complex_order(*element, *max).is_gt() {
-            *max = *element;
-        }
-        real.add(re);
-        imaginary.add(im);
-    }
-    let extremes = extremes.map(|(min, max)| Extremes { min: Scalar::from(min), max: Scalar::from(max) });
-    Tally { count: elements.len() as u64 - nan, nan, extremes, parts: [real, imaginary] }
+        let extremes = extremes.map(|(min, max)| Extremes { min: Scalar::from(min), max: Scalar::from(max) });
+        Tally { count: elements.len() as u64 - nan, nan, extremes, parts: [real.part(), imaginary.part()] }
+    })
+}
+
+/// The tally of elements that are counted so many at a time.
+fn blocks<T>(elements: &[T], count: impl Fn(&[T]) -> Tally) -> Result<Tally> {
+    elements.chunks(MOST_IN_BUCKETS).try_fold(Tally::default(), |tally, block| tally.merge(count(block)))
 }
 
 /// Times have no mean: NumPy adds moments neither.
