@@ -13,6 +13,7 @@ mod program;
 mod python;
 mod read_back;
 mod reading;
+mod selections;
 mod show;
 mod stats;
 mod verify;
