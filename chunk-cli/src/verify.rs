@@ -12,6 +12,7 @@ use crate::failure::{Failure, Outcome};
 use crate::names::{datasets_inside, expand};
 use crate::options::{RunOptions, location};
 use crate::output::{Out, chunk_grid, one_line, print, print_json, print_now};
+use crate::variable;
 
 /// Reads and decodes every chunk of every dataset, and tells which are damaged
 ///
@@ -100,7 +101,7 @@ impl Verifier<'_> {
     fn dataset(&mut self, location: &Location) -> Outcome {
         let source = match self.context.registry.open(location) {
             Ok(source) => source,
-            Err(error) => return self.tell_error(location, error),
+            Err(error) => return self.other_dataset(location, error),
         };
         let source = Lenient::new(source);
         self.datasets += 1;
@@ -138,6 +139,24 @@ impl Verifier<'_> {
             (Some(failure), _) => Err(failure),
             (None, Ok(_)) => Ok(()),
             (None, Err(error)) => self.tell_error(location, error),
+        }
+    }
+
+    /// A dataset that is no array: elements of variable length are read all the same.
+    fn other_dataset(&mut self, location: &Location, error: Error) -> Outcome {
+        let found = match error {
+            Error::UnsupportedDType { .. } if !self.args.run.dry_run => {
+                variable::digest(location, &self.context.cancel).and_then(|found| found.ok_or(error))
+            }
+            error => Err(error),
+        };
+        match found {
+            Ok((_, bytes)) => {
+                self.datasets += 1;
+                self.bytes = self.bytes.saturating_add(bytes);
+                Ok(())
+            }
+            Err(error) => self.tell_error(location, error),
         }
     }
 

@@ -16,7 +16,7 @@ fn every_damaged_chunk_is_told_once() {
             let arguments = ["verify", "--json", file, "--memory", memory, "--threads", "2"];
             let output = program::command(&arguments).output().unwrap();
             assert_eq!(output.status.code(), Some(1), "{file}: {}", program::stderr(&output));
-            assert_eq!(program::stderr(&output), "chunk: 3 problems in 2 datasets\n");
+            assert_eq!(program::stderr(&output), "chunk: 3 problems in 3 datasets\n");
             let text = String::from_utf8(output.stdout).unwrap();
             let problems: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             let mut chunks: Vec<Value> = problems.iter().map(|problem| problem["chunk"].clone()).collect();

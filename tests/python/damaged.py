@@ -24,6 +24,7 @@ def make(path, filters):
     data = np.random.default_rng(4).integers(0, 50, (90, 70)).astype("f8")
     with h5py.File(path, "w") as file:
         file["sound"] = data
+        file["texts"] = ["of", "variable", "length"]
         dataset = file.create_dataset("g/data", data=data, chunks=(20, 30), **filters)
         chunks = [dataset.id.get_chunk_info_by_coord((20 * row, 30 * column)) for row, column in DAMAGED]
     with open(path, "r+b") as file:

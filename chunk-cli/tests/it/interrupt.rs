@@ -54,6 +54,17 @@ fn a_transform_leaves_its_input_alone() {
 }
 
 #[test]
+fn a_copy_leaves_nothing() {
+    let folder = Folder::new();
+    let elements: Vec<u32> = (0..32 << 20).map(|number: u32| number.wrapping_mul(0x9e37_79b9) >> 12).collect();
+    folder.write("x.h5::/d", &[1 << 14, 1 << 11], &[1 << 10, 1 << 11], &elements);
+    let options = ["--filter", "gzip:9", "--memory", "256M", "--threads", "1"];
+    for command in [&["convert", "x.h5", "y.h5"][..], &["append", "y.h5", "x.h5"], &["stack", "y.h5", "x.h5", "x.h5"]] {
+        interrupted(&folder, "-INT", &[command, &options].concat());
+    }
+}
+
+#[test]
 fn nohup_is_trusted() {
     let folder = Folder::new();
     let mut program = Command::new("nohup");
