@@ -7,7 +7,9 @@ use chunk_core::{
     ChunkSource, ChunkSourceExt, DType, DatasetInfo, Identity, Location, MemoryBackend, MemorySource, Registry, Slab,
 };
 use chunk_testkit::{PeakAlloc, SourceCase, alone, source_conformance};
-use chunk_virtual::{Fill, Indices, Selected, SourcePool, VirtualLayout, VirtualSource, VirtualStack, select};
+use chunk_virtual::{
+    Fill, FilledMask, Indices, Selected, SourcePool, VirtualLayout, VirtualSource, VirtualStack, select,
+};
 
 chunk_testkit::measure_memory!();
 
@@ -141,7 +143,8 @@ source_conformance!(a_mask_of_interleaved_rows, || {
     let rows = MemorySource::new([150, 400], &vec![0_u8; 60_000]).unwrap();
     layout.place(&select![1..; 2], Arc::new(rows)).unwrap();
     let oracle: Vec<u8> = (0..300).flat_map(|row| [u8::from(row % 2 == 0); 400]).collect();
-    SourceCase::new(layout.mask(), oracle)
+    let mask: FilledMask = layout.mask();
+    SourceCase::new(mask, oracle)
 });
 
 const FILES: u64 = 1_000_000;

@@ -55,3 +55,27 @@ impl ChunkSource for Differs {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chunk_core::MemorySource;
+    use chunk_testkit::SourceCase;
+
+    use super::super::compare::Tolerance;
+    use super::*;
+
+    chunk_testkit::source_conformance!(differs, || {
+        let numbers: Vec<i32> = (0..300 * 20).collect();
+        let others = numbers.iter().map(|number| number + i32::from(number % 7 == 0)).collect::<Vec<_>>();
+        let oracle: Vec<u8> = numbers.iter().map(|number| u8::from(number % 7 == 0)).collect();
+        let source =
+            |elements: &[i32]| MemorySource::new([300, 20], elements).unwrap().with_chunk_shape([64, 9]).unwrap();
+        let build = move |a: Arc<dyn ChunkSource>| {
+            let b: Arc<dyn ChunkSource> = Arc::new(source(&others));
+            let exact = Tolerance { relative: 0.0, absolute: 0.0, nan_differs: false };
+            let comparison = Comparison::new(&DType::I32, &DType::I32, exact).expect("numbers are compared");
+            Ok(Differs::new(a, b, comparison))
+        };
+        SourceCase::node(source(&numbers), build, oracle).without_measuring()
+    });
+}
