@@ -79,7 +79,7 @@ pub use crate::growing::Growing;
 pub use crate::identity::{Identity, IdentityBuilder};
 pub use crate::location::Location;
 pub use crate::memory::{MemoryBackend, MemoryOutput, MemorySink, MemorySource, chunked_bytes};
-pub use crate::new_file::NewFile;
+pub use crate::new_file::{LazyFile, NewFile};
 pub use crate::plan::Plan;
 pub use crate::planner::Planner;
 pub use crate::registry::Registry;

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use tempfile::TempPath;
 
@@ -87,6 +88,60 @@ impl NewFile {
     }
 }
 
+/// A [`NewFile`] of a known length that is made when it is first asked for: a sink creates nothing before its first write.
+#[derive(Debug)]
+pub struct LazyFile {
+    path: PathBuf,
+    overwrite: bool,
+    length: u64,
+    made: OnceLock<NewFile>,
+}
+
+impl LazyFile {
+    /// A file of `length` zeros that may become the one at `path`.
+    ///
+    /// # Errors
+    /// As [`NewFile::check`].
+    pub fn new(path: impl Into<PathBuf>, length: u64, overwrite: bool) -> Result<Self> {
+        let path = path.into();
+        NewFile::check(&path, overwrite)?;
+        Ok(LazyFile { path, overwrite, length, made: OnceLock::new() })
+    }
+
+    /// What errors call it: the path that it will have.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file, made by the first call.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn get(&self) -> Result<&DataFile> {
+        if self.made.get().is_none() {
+            let made = NewFile::beside(&self.path)?;
+            made.file().set_length(self.length)?;
+            // Two threads may come at once: the file of the second goes.
+            let _ = self.made.set(made);
+        }
+        // It is set: there is nothing to wait for.
+        Ok(self.made.wait().file())
+    }
+
+    /// Gives the file its name, also where nobody asked for it before.
+    ///
+    /// # Errors
+    /// As [`NewFile::publish`].
+    pub fn publish(self) -> Result<()> {
+        self.get()?;
+        match self.made.into_inner() {
+            Some(made) => made.publish(self.overwrite),
+            None => unreachable!("it was made above"),
+        }
+    }
+}
+
 fn already_exists(path: &Path) -> Error {
     Error::AlreadyExists { path: path.to_path_buf(), hint: " (overwriting it must be asked for)" }
 }
@@ -117,6 +172,26 @@ mod tests {
         new.publish(false).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"1");
         assert_eq!(names(), 1);
+    }
+
+    #[test]
+    fn a_lazy_file_is_made_when_it_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let names = || fs::read_dir(folder.path()).unwrap().count();
+        let lazy = LazyFile::new(&path, 3, false).unwrap();
+        assert_eq!(names(), 0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| lazy.get().unwrap().write_at(b"b", 1).unwrap());
+            }
+        });
+        assert_eq!(names(), 1);
+        lazy.publish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"\0b\0");
+        assert!(LazyFile::new(&path, 3, false).is_err());
+        LazyFile::new(&path, 0, true).unwrap().publish().unwrap();
+        assert_eq!((fs::read(&path).unwrap().len(), names()), (0, 1));
     }
 
     #[test]
