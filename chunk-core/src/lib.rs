@@ -56,6 +56,7 @@ mod sink;
 mod slab;
 mod source;
 mod spans;
+mod steps;
 mod window;
 mod worker;
 
@@ -90,6 +91,7 @@ pub use crate::sink::{ChunkSink, ChunkSinkExt};
 pub use crate::slab::Slab;
 pub use crate::source::{ChunkSource, ChunkSourceExt, Cost};
 pub use crate::spans::{Span, Spans, copy_region};
+pub use crate::steps::{Steps, reverse_rows, steps};
 pub use crate::window::Window;
 pub use crate::worker::{CancelToken, Scratch, Worker};
 

@@ -159,6 +159,21 @@ pub(crate) fn dataset(file: &hdf5::File, path: &Path, name: Option<&str>) -> Res
     open_dataset(file, path, &absolute(name))
 }
 
+/// The datasets that chunkiter reads where none is named: `data`, else `data0`, `data1` and so on to the first gap.
+pub(crate) fn automatic_names(file: &hdf5::File, path: &Path) -> Result<Vec<String>> {
+    let is_dataset = |name: &String| matches!(file.loc_type_by_name(name), Ok(LocationType::Dataset));
+    let alone = "/data".to_owned();
+    if is_dataset(&alone) {
+        return Ok(vec![alone]);
+    }
+    let names: Vec<String> = (0..MOST_ENTRIES).map(|number| format!("/data{number}")).take_while(is_dataset).collect();
+    if names.is_empty() {
+        let near = near_names(file, &Place::new(path, &alone))?;
+        return Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: alone, near });
+    }
+    Ok(names)
+}
+
 /// The name from the root: one slash before each part.
 pub(crate) fn absolute(name: &str) -> String {
     name.split('/').filter(|part| !part.is_empty()).fold(String::new(), |name, part| name + "/" + part)

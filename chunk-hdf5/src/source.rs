@@ -91,6 +91,18 @@ impl Hdf5Source {
         Ok(Hdf5Source { info: info.with_identity(identity), place, file: own, dataset, kind, conversion, data })
     }
 
+    /// Opens the datasets that chunkiter reads where none is named: `data` at the root, else `data0`, `data1` and so on
+    /// to the first gap. [`chunk_core::steps`] reads several in step.
+    ///
+    /// # Errors
+    /// [`Error::DatasetNotFound`] if there is neither `data` nor `data0`; else as [`Hdf5Source::open`].
+    pub fn open_automatic(path: impl AsRef<Path>, options: ReadOptions) -> Result<Vec<Self>> {
+        let path = path.as_ref();
+        let (_, library_file) = file::open(path, options.locking)?;
+        let names = file::automatic_names(&library_file, path)?;
+        names.iter().map(|name| Hdf5Source::open_with(path, Some(name), options)).collect()
+    }
+
     /// The same dataset with some fields of its structures, packed, in the order given. A name with dots leads into
     /// inner structures: `"position.x"`.
     ///

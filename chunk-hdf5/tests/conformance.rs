@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use chunk_core::{DType, EnumType, StructType};
-use chunk_hdf5::Hdf5;
-use chunk_testkit::Description;
+use chunk_core::{Bytes, DType, Element, EnumType, Result, StructType};
+use chunk_hdf5::{Hdf5, Hdf5Source, ReadOptions};
+use chunk_testkit::{Description, SourceCase};
 
 chunk_testkit::measure_memory!();
 
@@ -31,3 +31,55 @@ fn described(filter: &str) -> Description {
 chunk_testkit::conformance!(unfiltered, || described("none"));
 chunk_testkit::conformance!(gzip, || described("gzip:1"));
 chunk_testkit::conformance!(blosc, || described("blosc:lz4:5"));
+
+/// `filters.h5` holds one array under each name; its script is beside it.
+fn foreign<T: Element>(
+    name: &str,
+    options: ReadOptions,
+    rows: u32,
+    value: impl Fn(u32) -> T,
+    choose: impl Fn(Hdf5Source) -> Result<Hdf5Source>,
+) -> SourceCase {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/filters.h5");
+    let options = options.with_locking(FileLocking::Off);
+    let source = Hdf5Source::open_with(path, Some(name), options).and_then(choose).unwrap();
+    let values: Vec<T> = (0..rows * 70).map(|i| value(i * i % 251)).collect();
+    SourceCase::new(source, T::as_bytes(&values))
+}
+
+fn doubles(name: &str, options: ReadOptions) -> SourceCase {
+    foreign(name, options, 160, |value| f64::from(value) / 8.0, Ok)
+}
+
+fn uncached(name: &str) -> SourceCase {
+    doubles(name, ReadOptions::default())
+}
+
+fn cached(name: &str) -> SourceCase {
+    doubles(name, ReadOptions::default().with_cache(Bytes(40_000)))
+}
+
+chunk_testkit::source_conformance!(foreign_gzip_fletcher32, || uncached("gzip_fletcher32"));
+chunk_testkit::source_conformance!(foreign_lzf, || uncached("lzf"));
+chunk_testkit::source_conformance!(foreign_lz4, || uncached("lz4"));
+chunk_testkit::source_conformance!(foreign_bitshuffle, || uncached("bitshuffle"));
+chunk_testkit::source_conformance!(foreign_bitshuffle_lz4, || uncached("bitshuffle_lz4"));
+chunk_testkit::source_conformance!(foreign_zstd, || uncached("zstd"));
+chunk_testkit::source_conformance!(foreign_blosc2, || uncached("blosc2"));
+chunk_testkit::source_conformance!(foreign_big_endian, || uncached("big_endian_lzf"));
+chunk_testkit::source_conformance!(cached_lzf, || cached("lzf"));
+chunk_testkit::source_conformance!(cached_blosc, || cached("blosc"));
+chunk_testkit::source_conformance!(cached_bitshuffle_lz4, || cached("bitshuffle_lz4"));
+chunk_testkit::source_conformance!(foreign_nbit, || {
+    foreign("nbit", ReadOptions::default(), 160, u32::cast_signed, Ok)
+});
+chunk_testkit::source_conformance!(foreign_scale_offset, || {
+    foreign("scale_offset", ReadOptions::default(), 160, u32::cast_signed, Ok)
+});
+chunk_testkit::source_conformance!(foreign_compact, || {
+    foreign("compact", ReadOptions::default(), 80, |value| f64::from(value) / 8.0, Ok)
+});
+chunk_testkit::source_conformance!(a_field_of_structures, || {
+    let value = |value| f64::from(value) / 8.0;
+    foreign("structures", ReadOptions::default(), 160, value, |source| source.select_field("value"))
+});

@@ -1,6 +1,8 @@
 """The data of the benchmarks: makes it, warms it, verifies transforms of it.
 
     python bench_data.py make FILE --rows N --cols N
+    python bench_data.py make-windows FILE
+    python bench_data.py make-contiguous FILE
     python bench_data.py warm FILE
     python bench_data.py verify IN OUT --axis N
 
@@ -66,6 +68,45 @@ def make(path, rows, columns):
     print(f"{path}: {logical / 2**20:.0f} MiB in {stored / 2**20:.0f} MiB, {logical / stored:.2f}:1")
 
 
+def make_windows(path):
+    """8192 x 8192 float64 noise in chunks of 256 x 2048, Blosc LZ4 level 5 with shuffle."""
+    import hdf5plugin
+    import numpy as np
+
+    def fill(file):
+        blosc = hdf5plugin.Blosc(cname="lz4", clevel=5, shuffle=hdf5plugin.Blosc.SHUFFLE)
+        data = file.create_dataset("data", (8192, 8192), np.float64, chunks=(256, 2048), **blosc)
+        for start in range(0, 8192, 256):
+            data[start : start + 256] = noise(256, 8192, seed=start).real
+
+    make_h5py(path, fill)
+
+
+def make_contiguous(path):
+    """2 GiB of float64 in one piece."""
+    import numpy as np
+
+    def fill(file):
+        data = file.create_dataset("data", (32768, 8192), np.float64)
+        for start in range(0, 32768, 1024):
+            data[start : start + 1024] = noise(1024, 8192, seed=start).real
+
+    make_h5py(path, fill)
+
+
+def make_h5py(path, fill):
+    """Lets `fill` write the file, under its name only when it is whole."""
+    import h5py
+
+    if os.path.exists(path):
+        print(f"{path} is there")
+        return
+    partial = f"{path}.partial"
+    with h5py.File(partial, "w") as file:
+        fill(file)
+    os.replace(partial, path)
+
+
 def warm(path):
     """Reads the file once, so that it is in the page cache."""
     with open(path, "rb", buffering=0) as file:
@@ -108,6 +149,11 @@ def main():
     command.add_argument("file")
     command.add_argument("--rows", type=int, required=True)
     command.add_argument("--cols", type=int, required=True)
+    for name in ("make-windows", "make-contiguous"):
+        command = commands.add_parser(name)
+        command.add_argument("file")
+        command.add_argument("--rows", help="no choice here")
+        command.add_argument("--cols", help="no choice here")
     commands.add_parser("warm").add_argument("file")
     command = commands.add_parser("verify")
     command.add_argument("source")
@@ -116,6 +162,10 @@ def main():
     arguments = parser.parse_args()
     if arguments.command == "make":
         make(arguments.file, arguments.rows, arguments.cols)
+    elif arguments.command == "make-windows":
+        make_windows(arguments.file)
+    elif arguments.command == "make-contiguous":
+        make_contiguous(arguments.file)
     elif arguments.command == "warm":
         warm(arguments.file)
     else:

@@ -3,6 +3,8 @@
     python bench_h5py.py fft IN OUT [--durable]
     python bench_h5py.py read FILE            (a new array for each slab, as most programs do)
     python bench_h5py.py read-direct FILE     (all slabs into one array)
+    python bench_h5py.py windows FILE         (2000 random windows of 64 x 64, a chunk cache of 256 MiB)
+    python bench_h5py.py contiguous FILE      (all into one array of 64 MiB)
     python bench_h5py.py write FILE --rows N --cols N [--durable]
 
 Blosc LZ4 level 5 with shuffle, chunks of 1024 rows. Prints `seconds N` for its own work.
@@ -48,6 +50,34 @@ def read_direct(path):
             data.read_direct(slab, np.s_[start:end], np.s_[: end - start])
 
 
+def windows(path):
+    """The same windows as the example `reading` reads."""
+    state, total = 1, 0.0
+
+    def place(extent):
+        nonlocal state
+        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+        return (state >> 33) % (extent - 64)
+
+    with h5py.File(path, rdcc_nbytes=256 << 20, rdcc_nslots=10007) as file:
+        data = file["data"]
+        window = np.empty((64, 64), data.dtype)
+        for _ in range(2000):
+            row, column = place(data.shape[0]), place(data.shape[1])
+            data.read_direct(window, np.s_[row : row + 64, column : column + 64])
+            total += window[0, 0] + window[-1, -1]
+    print(f"sum {total:.6f}")
+
+
+def contiguous(path):
+    with h5py.File(path) as file:
+        data = file["data"]
+        rows = (64 << 20) // (data.shape[1] * data.dtype.itemsize)
+        slab = np.empty((rows, data.shape[1]), data.dtype)
+        for start in range(0, data.shape[0], rows):
+            data.read_direct(slab, np.s_[start : start + rows])
+
+
 def write(path, rows, slab):
     with h5py.File(path, "w") as file:
         data = create(file, (rows, slab.shape[1]))
@@ -64,12 +94,12 @@ def prepare(arguments):
     if arguments.command == "write":
         slab = bench_data.noise(min(bench_data.CHUNK_ROWS, arguments.rows), arguments.cols, seed=0)
         return lambda path: write(path, arguments.rows, slab)
-    return read if arguments.command == "read" else read_direct
+    return {"read": read, "read-direct": read_direct, "windows": windows, "contiguous": contiguous}[arguments.command]
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["fft", "read", "read-direct", "write"])
+    parser.add_argument("command", choices=["fft", "read", "read-direct", "windows", "contiguous", "write"])
     parser.add_argument("files", nargs="+")
     parser.add_argument("--rows", type=int, default=16384)
     parser.add_argument("--cols", type=int, default=8192)

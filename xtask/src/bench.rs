@@ -42,7 +42,7 @@ pub(crate) fn main(arguments: &[String]) -> Result<()> {
     build(&workspace, &environment)?;
     workspace::create_folder(&folder)?;
     let bench = Bench { environment: &environment, workspace: &workspace, options: &options, files: &files };
-    bench.prepare()?;
+    bench.prepare(&programs)?;
     let measurements = bench.measure_all(&programs)?;
 
     let report = Report::new(&programs, &measurements);
@@ -53,7 +53,7 @@ pub(crate) fn main(arguments: &[String]) -> Result<()> {
 fn build(workspace: &Workspace, environment: &Environment) -> Result<()> {
     let mut cargo = workspace.cargo(environment);
     cargo.args(["build", "--release", "--package", "chunk-cli", "--package", "chunk-hdf5"]);
-    process::run(cargo.args(["--bin", "chunk", "--example", "throughput"]))
+    process::run(cargo.args(["--bin", "chunk", "--example", "throughput", "--example", "reading"]))
 }
 
 struct Bench<'a> {
@@ -64,13 +64,17 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Makes the input where it is missing and brings it into the page cache.
-    fn prepare(&self) -> Result<()> {
-        let mut make = self.script("bench_data.py");
-        make.arg("make").arg(&self.files.input);
-        make.args(["--rows", &self.options.rows.to_string(), "--cols", &self.options.columns.to_string()]);
-        process::capture(&mut make)?;
-        process::capture(self.script("bench_data.py").arg("warm").arg(&self.files.input))?;
+    /// Makes the inputs of these programs where they are missing and brings them into the page cache.
+    fn prepare(&self, programs: &[Program]) -> Result<()> {
+        let mut inputs: Vec<_> = programs.iter().map(|program| program.input(self.files)).collect();
+        inputs.dedup();
+        for (what, file) in inputs {
+            let mut make = self.script("bench_data.py");
+            make.arg(what).arg(file);
+            make.args(["--rows", &self.options.rows.to_string(), "--cols", &self.options.columns.to_string()]);
+            process::capture(&mut make)?;
+            process::capture(self.script("bench_data.py").arg("warm").arg(file))?;
+        }
         Ok(())
     }
 

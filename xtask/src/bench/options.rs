@@ -10,6 +10,8 @@ Usage: cargo xtask bench fft [OPTIONS]
 
 Measures reading, writing and transforming complex128 rows, Blosc LZ4 level 5 with shuffle, as whole processes:
 programs take turns, the page cache is warm, medians are compared. Results are verified with NumPy in the first run.
+Two more groups read: `windows`, 2000 random ones of 64 x 64 out of 8192 x 8192 float64 in chunks of 256 x 2048, ours and
+h5py with a cache of 256 MiB; `contiguous`, 2 GiB of float64 in one piece, beside read(2) into one buffer.
 
   --rows N       rows of the input, 16384 unless told; each chunk holds 1024
   --cols N       columns, 8192 unless told

@@ -17,6 +17,15 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// The command of `bench_data.py` that makes the file which the program reads, and that file.
+    pub(crate) fn input<'a>(&self, files: &'a Files) -> (&'static str, &'a Path) {
+        match self.group() {
+            "windows" => ("make-windows", &files.windows),
+            "contiguous" => ("make-contiguous", &files.contiguous),
+            _ => ("make", &files.input),
+        }
+    }
+
     pub(crate) fn group(&self) -> &'static str {
         self.label.split('/').next().unwrap_or(self.label)
     }
@@ -26,11 +35,20 @@ impl Program {
 pub(crate) struct Files {
     pub(crate) input: PathBuf,
     pub(crate) output: PathBuf,
+    /// 8192 x 8192 float64 in chunks of 256 x 2048.
+    pub(crate) windows: PathBuf,
+    /// 2 GiB of float64 in one piece.
+    pub(crate) contiguous: PathBuf,
 }
 
 impl Files {
     pub(crate) fn new(folder: &Path, rows: u64, columns: u64) -> Self {
-        Self { input: folder.join(format!("input-{rows}x{columns}.h5")), output: folder.join("output.h5") }
+        Self {
+            input: folder.join(format!("input-{rows}x{columns}.h5")),
+            output: folder.join("output.h5"),
+            windows: folder.join("windows.h5"),
+            contiguous: folder.join("contiguous.h5"),
+        }
     }
 }
 
@@ -71,6 +89,12 @@ fn all(workspace: &Workspace, files: &Files, options: &Options) -> Vec<Program> 
         list.write("write/chunk-1-thread", 1),
         list.python_write("write/pytables", &["bench_pytables.py", "write"]),
         list.python_write("write/h5py", &["bench_h5py.py", "write"]),
+        list.windows("windows/chunk", &["--cache", "256M"]),
+        list.windows("windows/chunk-no-cache", &[]),
+        list.python_file("windows/h5py", "windows", &files.windows),
+        list.reading("contiguous/chunk", "whole", &files.contiguous, &["/data"]),
+        list.reading("contiguous/read-2", "file", &files.contiguous, &[]),
+        list.python_file("contiguous/h5py", "contiguous", &files.contiguous),
     ]
 }
 
@@ -119,6 +143,22 @@ impl Commands<'_> {
         command.push(OsString::from(&self.files.output));
         self.extend_size(&mut command);
         self.extend_durable(&mut command);
+        Program { label, command, verify_axis: None }
+    }
+
+    fn windows(&self, label: &'static str, options: &[&str]) -> Program {
+        self.reading(label, "windows", &self.files.windows, &[&["/data"], options].concat())
+    }
+
+    fn reading(&self, label: &'static str, what: &str, file: &Path, rest: &[&str]) -> Program {
+        let mut command = vec![self.workspace.release("examples/reading").into(), what.into(), OsString::from(file)];
+        extend(&mut command, rest);
+        Program { label, command, verify_axis: None }
+    }
+
+    fn python_file(&self, label: &'static str, what: &str, file: &Path) -> Program {
+        let mut command = self.python(&["bench_h5py.py", what]);
+        command.push(file.into());
         Program { label, command, verify_axis: None }
     }
 
