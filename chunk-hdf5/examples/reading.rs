@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::io::Read;
 use std::time::Instant;
 
-use chunk_core::{Bytes, ChunkSource, ChunkSourceExt, Slab, Worker};
+use chunk_core::{Buffer, Bytes, ChunkSource, Slab, Worker};
 use chunk_hdf5::{Hdf5Source, ReadOptions};
 
 const WINDOWS: usize = 2000;
@@ -43,12 +43,14 @@ fn windows(source: &Hdf5Source) -> Result<(), Box<dyn Error>> {
         (state >> 33) % (extent - EXTENT)
     };
     let shape = source.info().shape.clone();
-    let mut window = vec![0.0_f64; (EXTENT * EXTENT) as usize];
+    let mut window = Buffer::zeroed((EXTENT * EXTENT) as usize * size_of::<f64>())?;
+    let worker = Worker::new();
     let mut sum = 0.0;
     for _ in 0..WINDOWS {
         let slab = Slab::new([place(shape[0]), place(shape[1])], [EXTENT, EXTENT]);
-        source.read_slice(&slab, &mut window)?;
-        sum += window[0] + window[window.len() - 1];
+        source.read_into(&slab, &mut window, &worker)?;
+        let elements = window.elements::<f64>()?;
+        sum += elements[0] + elements[elements.len() - 1];
     }
     println!("seconds {:.4}", started.elapsed().as_secs_f64());
     println!("sum {sum:.6}");

@@ -54,13 +54,15 @@ impl Cache {
         let bytes = length as u64 + ENTRY_BYTES;
         // Room is made before the memory is taken. Pieces that several threads make at once may exceed `most` by what
         // each of them has in hand, which the cost of a read counts.
-        self.state().shrink_to(self.most.saturating_sub(bytes));
-        let mut buffer = Buffer::zeroed(length)?;
+        let mut buffer = match self.state().shrink_to(self.most.saturating_sub(bytes), length) {
+            Some(buffer) => buffer,
+            None => Buffer::zeroed(length)?,
+        };
         decode(&mut buffer)?;
         let piece = Arc::new(buffer);
         if bytes <= self.most {
             let mut state = self.state();
-            state.shrink_to(self.most - bytes);
+            state.shrink_to(self.most - bytes, length);
             state.insert(key, piece.clone());
         }
         Ok(piece)
@@ -92,13 +94,18 @@ impl State {
         }
     }
 
-    fn shrink_to(&mut self, most: u64) {
+    /// Lets pieces go until `most` bytes are left: one of them of this length is given for use again, as fresh memory
+    /// costs more than decoding a block.
+    fn shrink_to(&mut self, most: u64, length: usize) -> Option<Buffer> {
+        let mut again = None;
         while self.bytes > most {
-            let Some((_, key)) = self.order.pop_first() else { return };
+            let (_, key) = self.order.pop_first()?;
             if let Some((piece, _)) = self.pieces.remove(&key) {
                 self.bytes -= piece.len() as u64 + ENTRY_BYTES;
+                again = again.or_else(|| Arc::into_inner(piece).filter(|buffer| buffer.len() == length));
             }
         }
+        again
     }
 }
 

@@ -39,6 +39,11 @@ pub(crate) struct Blocks {
 /// Cuts of a chunk are estimated one by one up to this many.
 const EXACT_CHUNKS: u64 = 64;
 
+/// A region of less than one part in so many of its chunk has blocks unshuffled in part.
+const LITTLE: u64 = 8;
+/// In the key of a piece: it is a block that is still shuffled.
+const SHUFFLED: usize = 1 << (usize::BITS - 1);
+
 /// Stored bytes of a frame that a thread holds at once, unless its blocks are larger.
 const WINDOW: usize = 1 << 20;
 
@@ -323,16 +328,51 @@ impl Reading<'_> {
         let corrupt = |cause| self.place.corrupt_chunk(&self.position, chunk, cause);
         let frame = self.frame(chunk)?;
         let length = frame.header().block_len();
-        let mut stored = StoredBlocks::new(self, chunk, &frame)?;
-        let mut temporary = self.worker.scratch(frame.header().temporary_len())?;
+        let mut stored = StoredBlocks::new(self, chunk, &frame);
+        let leave_shuffled = frame.header().is_byte_shuffled() && self.wants_little();
+        let mut temporary = self.worker.scratch(if leave_shuffled { 0 } else { frame.header().temporary_len() })?;
         let mut cursor = Cursor::new(self.spans(slab));
         while let Some(span) = cursor.current {
             let index = span.from / length;
             let block = frame.decoded_range(index);
+            if leave_shuffled {
+                let decode =
+                    |target: &mut [u8]| frame.header().decode_shuffled(stored.block(index)?, target).map_err(corrupt);
+                self.take_shuffled(&mut cursor, out, (chunk, index), &frame, decode)?;
+                continue;
+            }
             self.take_block(&mut cursor, out, (chunk.number(), index), &block, |target| {
                 let bytes = stored.block(index)?;
                 frame.decode_block(index, bytes, target, &mut temporary).map_err(corrupt)
             })?;
+        }
+        Ok(())
+    }
+
+    /// Whether the region is a small part of its chunk.
+    fn wants_little(&self) -> bool {
+        self.region.elements().saturating_mul(LITTLE) <= self.whole.elements()
+    }
+
+    /// Copies what the spans want of one block, undoing its shuffling for that alone.
+    fn take_shuffled(
+        &self,
+        cursor: &mut Cursor,
+        out: &mut [u8],
+        (chunk, index): (Chunk, usize),
+        frame: &Frame,
+        decode: impl FnOnce(&mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        let key = (chunk.number(), SHUFFLED | index);
+        let block = frame.decoded_range(index);
+        let shuffled = match self.find(key) {
+            Some(found) => found,
+            None => self.make(key, block.len(), decode)?,
+        };
+        while let Some(part) = cursor.take_before(block.end) {
+            let out = &mut out[part.to..part.to + part.length];
+            let undone = frame.header().unshuffle_part(&shuffled, part.from - block.start, out);
+            undone.map_err(|cause| self.place.corrupt_chunk(&self.position, chunk, cause))?;
         }
         Ok(())
     }
@@ -435,7 +475,8 @@ struct StoredBlocks<'a> {
     reading: &'a Reading<'a>,
     chunk: Chunk,
     frame: &'a Frame,
-    window: Scratch<'a>,
+    /// None before the first block that is not kept elsewhere.
+    window: Option<Scratch<'a>>,
     /// Which bytes of the frame are in the window.
     loaded: Range<usize>,
     /// Where in the frame the last block that is wanted ends: nothing is read ahead beyond it.
@@ -443,33 +484,36 @@ struct StoredBlocks<'a> {
 }
 
 impl<'a> StoredBlocks<'a> {
-    fn new(reading: &'a Reading<'a>, chunk: Chunk, frame: &'a Frame) -> Result<Self> {
-        // As long for every chunk of the dataset, so that the buffer is used again.
-        let most = reading.chunks.index.most_stored() as usize;
-        let length = most.min(WINDOW.max(2 * frame.header().block_len()));
+    fn new(reading: &'a Reading<'a>, chunk: Chunk, frame: &'a Frame) -> Self {
         let last = reading.chunks.offset(&reading.whole, |axis| reading.region.end(axis) - 1);
         let end = frame.stored_range(last / frame.header().block_len()).end;
-        Ok(StoredBlocks { reading, chunk, frame, window: reading.worker.scratch(length)?, loaded: 0..0, end })
+        StoredBlocks { reading, chunk, frame, window: None, loaded: 0..0, end }
     }
 
     /// The stored bytes of a block.
     fn block(&mut self, index: usize) -> Result<&[u8]> {
         let wanted = self.frame.stored_range(index);
-        if wanted.start < self.loaded.start || wanted.end > self.loaded.end {
-            self.load(&wanted)?;
+        if self.window.is_none() || wanted.start < self.loaded.start || wanted.end > self.loaded.end {
+            self.window = Some(self.load(&wanted)?);
         }
-        Ok(&self.window[wanted.start - self.loaded.start..wanted.end - self.loaded.start])
+        let window = self.window.as_ref().map_or(&[][..], |window| window);
+        Ok(&window[wanted.start - self.loaded.start..wanted.end - self.loaded.start])
     }
 
-    fn load(&mut self, wanted: &Range<usize>) -> Result<()> {
-        let Reading { worker, file, .. } = self.reading;
+    /// Reads the block, and what is behind it as far as the window goes.
+    fn load(&mut self, wanted: &Range<usize>) -> Result<Scratch<'a>> {
+        let Reading { worker, file, chunks, .. } = self.reading;
         worker.check()?;
-        if wanted.len() > self.window.len() {
-            self.window = worker.scratch(wanted.len())?;
-        }
-        let ahead = self.end.min(wanted.start + self.window.len());
+        // As long for every chunk of the dataset, so that the buffer is used again.
+        let most = chunks.index.most_stored() as usize;
+        let length = most.min(WINDOW.max(2 * self.frame.header().block_len())).max(wanted.len());
+        let mut window = match self.window.take() {
+            Some(window) if window.len() >= length => window,
+            _ => worker.scratch(length)?,
+        };
+        let ahead = self.end.min(wanted.start + window.len());
         self.loaded = wanted.start..ahead.max(wanted.end);
-        let bytes = &mut self.window[..self.loaded.len()];
-        file.read_at(bytes, self.chunk.address + self.loaded.start as u64)
+        file.read_at(&mut window[..self.loaded.len()], self.chunk.address + self.loaded.start as u64)?;
+        Ok(window)
     }
 }

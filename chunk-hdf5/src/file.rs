@@ -1,5 +1,6 @@
 //! Opening files, and finding datasets in them.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use chunk_core::{DataFile, Error, Result};
@@ -99,7 +100,8 @@ pub(crate) enum Found {
 pub(crate) fn walk(file: &hdf5::File, place: &Place) -> Result<Vec<(String, Found)>> {
     let fail = |error: hdf5::Error| place.library("list", &error);
     let root = file.group("/").map_err(fail)?;
-    let mut seen = vec![root.loc_info().map_err(fail)?.token];
+    // Tokens compare but do not hash: their text does.
+    let mut seen = HashSet::from([format!("{:?}", root.loc_info().map_err(fail)?.token)]);
     let mut entries = Vec::new();
     let mut stack = vec![(String::new(), root, 0_usize)];
     while let Some((prefix, group, depth)) = stack.pop() {
@@ -117,8 +119,7 @@ pub(crate) fn walk(file: &hdf5::File, place: &Place) -> Result<Vec<(String, Foun
             entries.push((full.clone(), found.clone()));
             if found == Found::Group && depth < MOST_DEPTH {
                 let token = group.loc_info_by_name(&name).map_err(fail)?.token;
-                if !seen.contains(&token) {
-                    seen.push(token);
+                if seen.insert(format!("{token:?}")) {
                     inner.push((full, group.group(&name).map_err(fail)?, depth + 1));
                 }
             }

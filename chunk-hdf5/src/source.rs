@@ -15,8 +15,10 @@ use crate::codec::{Pipeline, StoredFilter};
 use crate::conversion::Conversion;
 use crate::dtype::{self, Stored};
 use crate::error::Place;
+use crate::external::External;
 use crate::file;
 use crate::index::Index;
+use crate::links::{self, Opened};
 use crate::options::ReadOptions;
 use crate::{attributes, filter, library};
 
@@ -43,6 +45,8 @@ enum Data {
     Contiguous(u64),
     /// Nowhere yet: all are the fill value, as the file would hold it.
     Unwritten(Scalar),
+    /// In other files.
+    External(External),
     /// In chunks that we read.
     Chunked(Box<Chunks>),
     /// Where only the library gets at them; the number is what it may hold while it does.
@@ -80,15 +84,26 @@ impl Hdf5Source {
     /// # Errors
     /// As [`Hdf5Source::open`].
     pub fn open_with(path: impl AsRef<Path>, dataset: Option<&str>, options: ReadOptions) -> Result<Self> {
-        let path = path.as_ref();
-        let (own, library_file) = file::open(path, options.locking)?;
-        let (dataset, place) = file::dataset(&library_file, path, dataset)?;
+        let Opened { own, dataset, place } = links::open(path.as_ref(), dataset, options)?;
         let statement = Statement::read(&dataset, &place)?;
-        let identity = Identity::builder("hdf5").file(path)?.field("dataset", &place.dataset).finish();
         let own = own.with_dataset(&place.dataset);
         let data = statement.data(&dataset, &own, &place, options)?;
+        let mut identity = Identity::builder("hdf5").file(&place.path)?.field("dataset", &place.dataset);
+        if let Data::External(external) = &data {
+            for path in external.paths() {
+                identity = identity.file(path)?;
+            }
+        }
         let Statement { info, kind, conversion, .. } = statement;
-        Ok(Hdf5Source { info: info.with_identity(identity), place, file: own, dataset, kind, conversion, data })
+        Ok(Hdf5Source {
+            info: info.with_identity(identity.finish()),
+            place,
+            file: own,
+            dataset,
+            kind,
+            conversion,
+            data,
+        })
     }
 
     /// Opens the datasets that chunkiter reads where none is named: `data` at the root, else `data0`, `data1` and so on
@@ -175,6 +190,7 @@ impl Hdf5Source {
                 let place = (*offset, whole.bytes(size));
                 self.file.read_spans(place, Spans::new(slab, &whole, slab, size), out, worker)?;
             }
+            Data::External(external) => external.read(slab, &Slab::whole(&self.info.shape), size, out)?,
             Data::Chunked(chunks) => chunks.read(&self.file, slab, out, worker, &self.place)?,
             Data::Library(_) => library::read(&self.dataset, &self.kind, slab.start(), slab.count(), out)
                 .map_err(|error| self.place.library("read", &error))?,
@@ -201,6 +217,7 @@ impl ChunkSource for Hdf5Source {
         let converted = if self.converts() { stored + threads * self.conversion.scratch() as u64 } else { 0 };
         let cost = match &self.data {
             Data::Unwritten(_) => Cost::new(0, 0),
+            Data::External(_) => Cost::new(0, stored),
             Data::Contiguous(_) => {
                 let whole = Slab::whole(&self.info.shape).bytes(self.conversion.stored_size());
                 Cost::new(DataFile::spans_scratch(whole) * threads, stored)
@@ -272,7 +289,7 @@ impl Statement {
 
     fn data(&self, dataset: &Dataset, file: &DataFile, place: &Place, options: ReadOptions) -> Result<Data> {
         if self.external > 0 {
-            return Err(place.unsupported("is held in external files, which are not followed"));
+            return self.external(dataset, place, options);
         }
         let length = file.length()?;
         match self.layout {
@@ -281,6 +298,15 @@ impl Statement {
             Layout::Contiguous => self.contiguous(dataset, length, place),
             Layout::Chunked => self.chunked(dataset, file, length, place, options),
         }
+    }
+
+    fn external(&self, dataset: &Dataset, place: &Place, options: ReadOptions) -> Result<Data> {
+        if !options.external_files {
+            return Err(place.unsupported("is held in external files, which are not read unless allowed"));
+        }
+        let pieces = library::external_pieces(dataset).map_err(|error| place.library("find the files of", &error))?;
+        let bytes = self.info.shape.elements().saturating_mul(self.conversion.stored_size() as u64);
+        External::open(&pieces, bytes, place).map(Data::External)
     }
 
     fn contiguous(&self, dataset: &Dataset, file_length: u64, place: &Place) -> Result<Data> {

@@ -11,6 +11,7 @@ use hdf5::{Dataset, Datatype};
 use crate::dtype::{self, Stored};
 use crate::error::Place;
 use crate::library::{self, Class, Elements, Padding};
+use crate::links::{self, Opened};
 use crate::options::ReadOptions;
 use crate::source::Hdf5Source;
 use crate::{file, untrusted};
@@ -31,8 +32,7 @@ struct Variable {
 
 impl Variable {
     fn open(path: &Path, name: Option<&str>, options: ReadOptions) -> Result<(Self, Class)> {
-        let (own, library_file) = file::open(path, options.locking)?;
-        let (dataset, place) = file::dataset(&library_file, path, name)?;
+        let Opened { own, dataset, place } = links::open(path, name, options)?;
         let fail = |error: hdf5::Error| place.library("read the description", &error);
         let (shape, _) = file::extents(&dataset, &place)?;
         let kind = library::stored_type(&dataset).map_err(fail)?;
@@ -148,7 +148,7 @@ impl Hdf5Strings {
         let text = match class {
             Class::VariableString { utf8 } => Text::Variable { utf8 },
             Class::FixedString { padding, .. } => {
-                let source = Hdf5Source::open_with(path, Some(&variable.place.dataset), options)?;
+                let source = Hdf5Source::open_with(&variable.place.path, Some(&variable.place.dataset), options)?;
                 Text::Fixed { source: source.into(), padding }
             }
             _ => return Err(variable.refuse("text")),

@@ -155,6 +155,23 @@ impl Header {
         }
     }
 
+    /// Whether blocks are shuffled by bytes, so that [`Header::decode_shuffled`] leaves the shuffling to be undone for
+    /// a part alone.
+    pub(crate) fn is_byte_shuffled(&self) -> bool {
+        matches!(self.contents, Contents::Compressed { shuffle: Shuffle::Byte, .. })
+    }
+
+    /// Decodes a block from the bytes that start with it, but leaves it shuffled. `out` is as long as the block.
+    pub(crate) fn decode_shuffled(&self, stored: &[u8], out: &mut [u8]) -> Result<(), CodecError> {
+        let Contents::Compressed { format, split, .. } = self.contents else { return copy_block(stored, out) };
+        decode_streams(format, self.streams(split, out.len()), stored, out)
+    }
+
+    /// Undoes the shuffling of a block for the bytes from `from` on.
+    pub(crate) fn unshuffle_part(&self, shuffled: &[u8], from: usize, out: &mut [u8]) -> Result<(), CodecError> {
+        shuffle::unshuffle_part(self.type_size, shuffled, from, out)
+    }
+
     /// What the header's lengths say about each other.
     fn check_lengths(&self) -> Result<(), CodecError> {
         match self.contents {

@@ -6,7 +6,9 @@ use std::ptr;
 use hdf5::sync::sync;
 use hdf5::{Dataset, Datatype};
 use hdf5_sys::h5d::{H5D_fill_value_t, H5Dget_create_plist, H5Dget_space, H5Dget_storage_size, H5Dget_type};
-use hdf5_sys::h5p::{H5Pfill_value_defined, H5Pget_external_count, H5Pget_fill_value, H5Pget_filter2, H5Pget_nfilters};
+use hdf5_sys::h5p::{
+    H5Pfill_value_defined, H5Pget_external, H5Pget_external_count, H5Pget_fill_value, H5Pget_filter2, H5Pget_nfilters,
+};
 use hdf5_sys::h5s::{
     H5S_UNLIMITED, H5S_class_t, H5Sget_simple_extent_dims, H5Sget_simple_extent_ndims, H5Sget_simple_extent_type,
 };
@@ -91,6 +93,37 @@ fn filter(list: &Handle, number: c_uint) -> Result<StoredFilter> {
     // SAFETY: the library ends the name with a zero within the length it was given; the array began as zeros.
     let name = unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned();
     Ok(StoredFilter { id: id.cast_unsigned(), flags, name, values })
+}
+
+/// A piece of a dataset in a file beside its own.
+#[derive(Clone, Debug)]
+pub(crate) struct ExternalPiece {
+    pub(crate) name: String,
+    pub(crate) offset: u64,
+    /// Bytes; `None` is all the rest.
+    pub(crate) size: Option<u64>,
+}
+
+/// Where the pieces of an external dataset are, in order.
+pub(crate) fn external_pieces(dataset: &Dataset) -> Result<Vec<ExternalPiece>> {
+    const NAME: usize = 4096;
+    sync(|| {
+        // SAFETY: the dataset is open, and the handle owns its property list.
+        let list = Handle::new(unsafe { H5Dget_create_plist(dataset.id()) })?;
+        // SAFETY: an open property list of dataset creation.
+        let pieces = count(unsafe { H5Pget_external_count(list.0) })?;
+        let piece = |number| {
+            let mut name = [0; NAME + 1];
+            let (mut offset, mut size) = (0, 0);
+            // SAFETY: `name` has room for one byte more than stated, and stays zero there; two places for numbers.
+            check(unsafe { H5Pget_external(list.0, number, NAME, name.as_mut_ptr(), &raw mut offset, &raw mut size) })?;
+            // SAFETY: the last byte is zero.
+            let name = unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned();
+            let offset = u64::try_from(offset).map_err(|_| hdf5::Error::from("a negative offset"))?;
+            Ok(ExternalPiece { name, offset, size: (size != u64::MAX).then_some(size) })
+        };
+        (0..pieces as c_uint).map(piece).collect()
+    })
 }
 
 /// The fill value that the dataset states, as bytes of `kind`; `None` if it is undefined.

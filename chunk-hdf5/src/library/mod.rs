@@ -7,6 +7,7 @@ mod attribute;
 mod create;
 mod dataset;
 mod datatype;
+mod link;
 mod new_datatype;
 mod transfer;
 mod variable;
@@ -20,8 +21,11 @@ use hdf5_sys::h5i::{H5Idec_ref, hid_t};
 
 pub(crate) use self::attribute::attribute_bytes;
 pub(crate) use self::create::{Creation, create};
-pub(crate) use self::dataset::{Extents, extents, fill_value, filters, storage_size, stored_type};
+pub(crate) use self::dataset::{
+    Extents, ExternalPiece, extents, external_pieces, fill_value, filters, storage_size, stored_type,
+};
 pub(crate) use self::datatype::{Class, Member, Padding, class, is_little_endian};
+pub(crate) use self::link::{Link, link};
 pub(crate) use self::new_datatype::{Atom, array, compound, enumeration, fixed_string, native, opaque};
 pub(crate) use self::transfer::{convert, read, write, write_chunk};
 pub(crate) use self::variable::{Elements, read_sequences, read_strings, referenced_name};

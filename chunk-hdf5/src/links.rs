@@ -1,0 +1,125 @@
+//! Following links to a dataset: soft ones, and if allowed those into other files, a bounded number of them.
+//!
+//! libhdf5 would follow them too, but not within bounds: a soft link may lead through a link into any file.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use chunk_core::{DataFile, Result};
+
+use crate::error::Place;
+use crate::file;
+use crate::library::{self, Link};
+use crate::options::ReadOptions;
+
+/// Links that lead to one dataset, at most.
+const MOST_HOPS: usize = 32;
+
+/// A dataset, opened, and the file it is in.
+pub(crate) struct Opened {
+    pub(crate) own: DataFile,
+    pub(crate) dataset: hdf5::Dataset,
+    pub(crate) place: Place,
+}
+
+/// Opens the dataset of this name, or the only one.
+pub(crate) fn open(path: &Path, name: Option<&str>, options: ReadOptions) -> Result<Opened> {
+    let (own, library_file) = file::open(path, options.locking)?;
+    let Some(asked) = name else {
+        let (dataset, place) = file::dataset(&library_file, path, None)?;
+        return Ok(Opened { own, dataset, place });
+    };
+    let mut found = Found { path: path.to_path_buf(), own, library_file, hops: 0 };
+    let name = found.resolve(asked, options)?;
+    let Found { path, own, library_file, .. } = found;
+    let (dataset, place) = file::dataset(&library_file, &path, Some(&name))?;
+    Ok(Opened { own, dataset, place })
+}
+
+/// How far the way has led.
+struct Found {
+    path: PathBuf,
+    own: DataFile,
+    library_file: hdf5::File,
+    hops: usize,
+}
+
+impl Found {
+    /// The name without links in it, in the file that it then is in. What is not there keeps its name.
+    fn resolve(&mut self, name: &str, options: ReadOptions) -> Result<String> {
+        let mut rest: VecDeque<String> = parts(name).collect();
+        let mut resolved = String::new();
+        while let Some(part) = rest.pop_front() {
+            let place = Place::new(&self.path, &format!("{resolved}/{part}"));
+            let group = self.library_file.group(if resolved.is_empty() { "/" } else { &resolved });
+            let link = match group {
+                Ok(group) => library::link(&group, &part).map_err(|error| place.library("follow", &error))?,
+                // Not a group: opening it will say so.
+                Err(_) => None,
+            };
+            match link {
+                None | Some(Link::Hard) => resolved.clone_from(&place.dataset),
+                Some(Link::UserDefined) => return Err(place.unsupported("is a link of an unknown kind")),
+                Some(Link::Soft(target)) => {
+                    self.count_hop(&place)?;
+                    if target.starts_with('/') {
+                        resolved.clear();
+                    }
+                    prepend(&mut rest, &target);
+                }
+                Some(Link::External { file, name }) => {
+                    self.count_hop(&place)?;
+                    self.enter(&file, &place, options)?;
+                    resolved.clear();
+                    prepend(&mut rest, &name);
+                }
+            }
+        }
+        Ok(if resolved.is_empty() { "/".to_owned() } else { resolved })
+    }
+
+    fn count_hop(&mut self, place: &Place) -> Result<()> {
+        self.hops += 1;
+        if self.hops > MOST_HOPS {
+            return Err(place.corrupt(format!("more than {MOST_HOPS} links, or links in a circle")));
+        }
+        Ok(())
+    }
+
+    /// Goes on in another file.
+    fn enter(&mut self, file: &str, place: &Place, options: ReadOptions) -> Result<()> {
+        if !options.external_links {
+            return Err(place.unsupported(format!("is a link into {file:?}: links into other files are not followed")));
+        }
+        let path = beside(&self.path, file, place)?;
+        let (own, library_file) = file::open(&path, options.locking)?;
+        (self.path, self.own, self.library_file) = (path, own, library_file);
+        Ok(())
+    }
+}
+
+/// The file of this name in the folder of `path` or below, wherever symbolic links lead.
+pub(crate) fn beside(path: &Path, name: &str, place: &Place) -> Result<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let joined = folder.join(name);
+    let inside = !name.is_empty()
+        && Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)))
+        && match (joined.canonicalize(), folder.canonicalize()) {
+            (Ok(file), Ok(folder)) => file.starts_with(folder),
+            // What is not there is told when it is opened.
+            _ => true,
+        };
+    if inside {
+        Ok(joined)
+    } else {
+        Err(place.unsupported(format!("leads to {name:?}, outside the folder of its file")))
+    }
+}
+
+fn parts(name: &str) -> impl DoubleEndedIterator<Item = String> {
+    name.split('/').filter(|part| !part.is_empty() && *part != ".").map(str::to_owned)
+}
+
+fn prepend(rest: &mut VecDeque<String>, name: &str) {
+    parts(name).rev().for_each(|part| rest.push_front(part));
+}
