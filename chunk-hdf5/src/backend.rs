@@ -7,11 +7,13 @@ use chunk_core::{
     Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, EntryKind, Growing, Location, Result,
 };
 
+use crate::append::AppendSink;
 use crate::attributes;
 use crate::error::Place;
 use crate::file::{self, FileLocking, Found};
 use crate::filter::Filter;
 use crate::options::ReadOptions;
+use crate::recover;
 use crate::sink::Hdf5Sink;
 use crate::source::{self, Hdf5Source};
 
@@ -77,7 +79,21 @@ impl Backend for Hdf5 {
     }
 
     fn growing(&self) -> Option<&dyn Growing> {
-        None
+        Some(self)
+    }
+}
+
+impl Growing for Hdf5 {
+    fn append(&self, location: &Location, axis: usize) -> Result<Box<dyn ChunkSink>> {
+        Ok(Box::new(AppendSink::open(location.path(), location.dataset(), axis, self.reading.locking)?))
+    }
+
+    fn problems(&self, path: &Path) -> Result<Vec<String>> {
+        recover::find(path, self.reading.locking)
+    }
+
+    fn recover(&self, path: &Path) -> Result<Vec<String>> {
+        recover::recover(path, self.reading.locking)
     }
 }
 

@@ -100,6 +100,11 @@ impl Conversion {
         self.library.is_none() && self.fields.is_none()
     }
 
+    /// Whether elements are in memory what they are in the file.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_in_place() && matches!(self.swap, Swap::No)
+    }
+
     /// Whether fields were selected.
     pub(crate) fn has_fields(&self) -> bool {
         self.fields.is_some()

@@ -8,6 +8,7 @@ use hdf5::{FileBuilder, Group, IndexType, IterationOrder, LinkType, LocationType
 
 use crate::error::{Place, reason};
 use crate::library;
+use crate::recover;
 
 /// Whether a file is locked while it is open.
 ///
@@ -21,6 +22,18 @@ pub enum FileLocking {
     On,
     /// No lock is taken.
     Off,
+}
+
+impl FileLocking {
+    /// Takes the file for reading.
+    pub(crate) fn shared(self, file: &DataFile) -> Result<()> {
+        if self == FileLocking::On { file.lock_shared() } else { Ok(()) }
+    }
+
+    /// Takes the file for writing.
+    pub(crate) fn exclusive(self, file: &DataFile) -> Result<()> {
+        if self == FileLocking::On { file.lock() } else { Ok(()) }
+    }
 }
 
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
@@ -46,12 +59,11 @@ fn signature_offsets(length: u64) -> impl Iterator<Item = u64> {
 pub(crate) fn open(path: &Path, locking: FileLocking) -> Result<(DataFile, hdf5::File)> {
     let own = DataFile::open(path)?;
     let metadata = own.file().metadata().map_err(|cause| Error::io(path, "open", cause))?;
-    if !metadata.is_file() || !find_signature(&own, metadata.len())? {
+    if !metadata.is_file() || signature_offset(&own, metadata.len())?.is_none() {
         return Err(Error::WrongFormat { path: path.to_path_buf(), format: "an HDF5" });
     }
-    if locking == FileLocking::On {
-        own.lock_shared()?;
-    }
+    recover::before_reading(&own, locking)?;
+    locking.shared(&own)?;
     let place = Place::new(path, "");
     let file = library_options().open(path).map_err(|error| open_error(&place, &error))?;
     Ok((own, file))
@@ -64,7 +76,7 @@ pub(crate) fn library_options() -> FileBuilder {
     options
 }
 
-fn open_error(place: &Place, error: &hdf5::Error) -> Error {
+pub(crate) fn open_error(place: &Place, error: &hdf5::Error) -> Error {
     let frames = error.stack().map(|stack| stack.iter().map(|frame| frame.desc().to_owned()).collect::<Vec<_>>());
     let says = |words: &str| frames.iter().flatten().any(|text| text.contains(words));
     if says("truncated file") {
@@ -76,15 +88,16 @@ fn open_error(place: &Place, error: &hdf5::Error) -> Error {
     place.corrupt(format!("not a readable HDF5 file: {}", reason(error)))
 }
 
-fn find_signature(file: &DataFile, length: u64) -> Result<bool> {
+/// Where the signature is.
+pub(crate) fn signature_offset(file: &DataFile, length: u64) -> Result<Option<u64>> {
     for offset in signature_offsets(length) {
         let mut head = [0; SIGNATURE.len()];
         file.read_at(&mut head, offset)?;
         if head == SIGNATURE {
-            return Ok(true);
+            return Ok(Some(offset));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// What a walk through a file meets.

@@ -4,6 +4,7 @@ use chunk_core::{Grid, Result};
 use hdf5::Dataset;
 
 use crate::error::Place;
+use crate::library;
 
 /// A stored chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,16 +43,19 @@ impl Index {
         let counts = grid.counts().to_vec();
         let mut chunks = Vec::new();
         let mut wrong = None;
+        let fail = |error: hdf5::Error| place.library("read the chunk index", &error);
+        let order = ArrayOrder::of(dataset, grid).map_err(fail)?;
         let visited = dataset.chunks_visit(|info| {
-            let Some(number) = number(info.offset, grid.chunk_shape(), &counts) else {
-                wrong = Some(info.offset.to_vec());
+            let start = order.as_ref().map_or_else(|| info.offset.to_vec(), |order| order.start(info.offset));
+            let Some(number) = number(&start, grid.chunk_shape(), &counts) else {
+                wrong = Some(start);
                 return 1;
             };
             let (address, stored, filter_mask) = (info.addr, info.size, info.filter_mask);
             chunks.push(Chunk { number, address, stored, filter_mask });
             0
         });
-        visited.map_err(|error| place.library("read the chunk index", &error))?;
+        visited.map_err(fail)?;
         if let Some(offset) = wrong {
             return Err(place.corrupt(format!("the chunk index has a chunk at {offset:?}, outside the dataset")));
         }
@@ -89,6 +93,51 @@ impl Index {
     /// Memory that the index takes.
     pub(crate) fn bytes(&self) -> u64 {
         (self.chunks.capacity() * size_of::<Chunk>()) as u64
+    }
+}
+
+/// The order of chunks in an extensible array whose unlimited axis is not the first.
+///
+/// Such an array has the chunks in the row-major order of the axes with the unlimited one moved to the front, but the
+/// library's walk counts positions as if it had not been moved: of a dataset that grows along its second axis it gives
+/// nearly all chunks wrong positions, inside the dataset or outside. The order is all it takes to put them right.
+#[derive(Debug)]
+struct ArrayOrder {
+    axis: usize,
+    chunk_shape: Vec<u64>,
+    /// The most chunks along each axis; none counts for the unlimited one.
+    counts: Vec<u64>,
+}
+
+impl ArrayOrder {
+    fn of(dataset: &Dataset, grid: &Grid) -> std::result::Result<Option<Self>, hdf5::Error> {
+        let Some((_, most)) = library::extents(dataset)? else { return Ok(None) };
+        let axis = most.iter().position(Option::is_none).unwrap_or(0);
+        if axis == 0 || !library::has_extensible_array(dataset)? {
+            return Ok(None);
+        }
+        let chunk_shape = grid.chunk_shape().to_vec();
+        let counts = most.iter().zip(&chunk_shape).map(|(most, chunk)| most.unwrap_or(1).div_ceil(*chunk).max(1));
+        Ok(Some(ArrayOrder { axis, counts: counts.collect(), chunk_shape }))
+    }
+
+    /// Where a chunk begins that the library says begins at `stated`.
+    fn start(&self, stated: &[u64]) -> Vec<u64> {
+        // Its number in the array, counted as the library counts: the axes before the unlimited one never move.
+        let position = |axis: usize| stated[axis] / self.chunk_shape[axis];
+        let after: u64 = self.counts[self.axis + 1..].iter().product();
+        let number = (self.axis + 1..stated.len()).fold(position(self.axis), |number, axis| {
+            number.saturating_mul(self.counts[axis]).saturating_add(position(axis))
+        });
+        let before: u64 = self.counts[..self.axis].iter().product();
+        let mut rest = number % before.saturating_mul(after);
+        let mut start = vec![0; stated.len()];
+        for axis in (0..stated.len()).rev().filter(|axis| *axis != self.axis) {
+            start[axis] = rest % self.counts[axis] * self.chunk_shape[axis];
+            rest /= self.counts[axis];
+        }
+        start[self.axis] = (number / before.saturating_mul(after)).saturating_mul(self.chunk_shape[self.axis]);
+        start
     }
 }
 

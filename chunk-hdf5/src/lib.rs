@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod append;
+mod appender;
 mod attributes;
 mod backend;
 mod cache;
@@ -12,14 +14,21 @@ mod external;
 mod file;
 mod filter;
 mod index;
+mod journal;
 mod library;
 mod links;
 mod options;
+mod recover;
+mod session;
 mod sink;
 mod source;
+mod staged;
+mod superblock;
 mod untrusted;
 mod variable;
+mod writer;
 
+pub use crate::appender::Hdf5Appender;
 pub use crate::backend::Hdf5;
 pub use crate::file::FileLocking;
 pub use crate::filter::Filter;

@@ -4,9 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chunk_core::{
-    ChunkSink, Cost, DatasetInfo, Error, Grid, NewFile, Result, Scalar, Shape, Slab, Spans, Worker, copy_region,
-};
+use chunk_core::{ChunkSink, Cost, DatasetInfo, Error, NewFile, Result, Scalar, Shape, Slab, Worker};
 use hdf5::{Dataset, Datatype};
 
 use crate::codec::{Pipeline, StoredFilter};
@@ -15,6 +13,7 @@ use crate::error::Place;
 use crate::file::{self, FileLocking};
 use crate::filter::Filter;
 use crate::library::{self, Creation};
+use crate::writer::ChunkWriter;
 
 /// A dataset being written to a new HDF5 file.
 ///
@@ -24,12 +23,9 @@ use crate::library::{self, Creation};
 pub struct Hdf5Sink {
     info: DatasetInfo,
     place: Place,
-    grid: Grid,
-    chunk: Shape,
+    writer: ChunkWriter,
     filters: Vec<StoredFilter>,
-    pipeline: Pipeline,
     kind: Datatype,
-    fill: Scalar,
     overwrite: bool,
     output: Mutex<Option<Output>>,
 }
@@ -40,6 +36,8 @@ struct Output {
     dataset: Dataset,
     file: hdf5::File,
     new: NewFile,
+    /// The extents now.
+    shape: Shape,
 }
 
 /// Chunks of this size serve where nobody asked for a shape.
@@ -86,106 +84,59 @@ impl Hdf5Sink {
         let filters = if info.shape.is_empty() { Vec::new() } else { filter.stored(size, chunk_bytes) };
         let pipeline = Pipeline::new(&filters).map_err(|filter| Error::InvalidArgument(filter.to_string()))?;
         let fill = info.fill.clone().unwrap_or_else(|| Scalar::zero(info.dtype.clone()));
-        let grid = Grid::new(info.shape.clone(), chunk.clone());
-        let output = Mutex::new(None);
-        Ok(Hdf5Sink { info, place, grid, chunk, filters, pipeline, kind, fill, overwrite, output })
+        let writer = ChunkWriter::new(place.clone(), chunk, pipeline, size, fill);
+        Ok(Hdf5Sink { info, place, writer, filters, kind, overwrite, output: Mutex::new(None) })
     }
 
-    fn chunk_bytes(&self) -> usize {
-        self.chunk.elements() as usize * self.info.dtype.size()
+    /// That `slab` is inside the dataset, as far as it may grow.
+    fn check_room(&self, slab: &Slab) -> Result<()> {
+        let most = |axis: usize, most: &Option<u64>| most.unwrap_or(u64::MAX).max(self.info.shape[axis]);
+        let room = match &self.info.max_shape {
+            Some(extents) => extents.iter().enumerate().map(|(axis, extent)| most(axis, extent)).collect(),
+            None => self.info.shape.clone(),
+        };
+        if slab.is_within(&room) {
+            return Ok(());
+        }
+        let (shape, dataset) = (self.info.shape.clone(), self.info.name.clone());
+        Err(Error::SlabOutOfBounds { slab: slab.clone(), shape, dataset })
     }
 
-    /// The file under its temporary name, made by the first call.
-    fn output(&self) -> Result<Dataset> {
+    /// The dataset in the file under its temporary name, made by the first call and large enough for `slab`, and its
+    /// shape.
+    fn output(&self, slab: &Slab) -> Result<(Dataset, Shape)> {
         let mut output = lock(&self.output);
-        if output.is_none() {
-            *output = Some(self.begin()?);
+        let output = match &mut *output {
+            Some(output) => output,
+            none => none.insert(self.begin()?),
+        };
+        let shape = grown(&output.shape, slab);
+        if shape != output.shape {
+            let set = library::set_extents(&output.dataset, &shape);
+            set.map_err(|error| self.place.library("grow", &error))?;
+            output.shape = shape;
         }
-        match &*output {
-            Some(output) => Ok(output.dataset.clone()),
-            None => unreachable!("it was made above"),
-        }
+        Ok((output.dataset.clone(), output.shape.clone()))
     }
 
     fn begin(&self) -> Result<Output> {
         let new = NewFile::beside(&self.place.path)?;
         let fail = |error: hdf5::Error| self.place.library("create", &error);
-        let file = file::library_options().create(new.temporary_path()).map_err(fail)?;
+        let mut options = file::library_options();
+        options.with_fapl(|list| list.libver_v110());
+        let file = options.create(new.temporary_path()).map_err(fail)?;
         let fixed: Vec<_> = self.info.shape.iter().map(|extent| Some(*extent)).collect();
         let creation = Creation {
             name: &self.place.dataset,
             kind: &self.kind,
             extents: &self.info.shape,
             most: self.info.max_shape.as_ref().unwrap_or(&fixed),
-            chunk: (!self.info.shape.is_empty()).then_some(&self.chunk),
+            chunk: (!self.info.shape.is_empty()).then_some(&self.writer.chunk),
             filters: &self.filters,
             fill: self.info.fill.as_ref().map(Scalar::bytes),
         };
         let dataset = library::create(&file, &creation).map_err(fail)?;
-        Ok(Output { dataset, file, new })
-    }
-
-    fn write_chunk(
-        &self,
-        dataset: &Dataset,
-        position: &[u64],
-        slab: &Slab,
-        data: &[u8],
-        worker: &Worker,
-    ) -> Result<()> {
-        let (clipped, whole) = (self.grid.slab(position), self.grid.whole_slab(position));
-        let size = self.info.dtype.size();
-        let fail = |error: hdf5::Error| self.place.library("write", &error);
-        let Some(region) = clipped.intersection(slab) else { return Ok(()) };
-        if region != clipped || self.info.shape.is_empty() {
-            return self.write_cut(dataset, &region, slab, data, worker);
-        }
-        let length = self.chunk_bytes();
-        let span = Spans::new(&region, slab, &whole, size).next();
-        let gathered;
-        let chunk = match span {
-            Some(span) if span.length == length => &data[span.from..span.from + length],
-            _ => {
-                let mut buffer = worker.scratch(length)?;
-                if clipped != whole {
-                    self.fill.fill(&mut buffer);
-                }
-                copy_region(&region, data, slab, &mut buffer, &whole, size);
-                gathered = buffer;
-                &gathered
-            }
-        };
-        if self.pipeline.is_identity(0) {
-            return library::write_chunk(dataset, whole.start(), 0, chunk).map_err(fail);
-        }
-        let mut out = worker.scratch(self.pipeline.encode_bound(length))?;
-        let mut scratch = worker.scratch(self.pipeline.encode_scratch(length))?;
-        let encoded = self.pipeline.encode(chunk, &mut out, &mut scratch);
-        let encoded = encoded.map_err(|cause| Error::Backend {
-            path: self.place.path.clone(),
-            dataset: self.place.dataset.clone(),
-            action: "compress",
-            cause: Box::new(cause),
-        })?;
-        worker.check()?;
-        library::write_chunk(dataset, whole.start(), encoded.filter_mask, &out[..encoded.len]).map_err(fail)
-    }
-
-    /// Part of a chunk: the library reads the rest of it, and writes it whole.
-    fn write_cut(&self, dataset: &Dataset, region: &Slab, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
-        let size = self.info.dtype.size();
-        let mut buffer = worker.scratch(region.bytes(size) as usize)?;
-        copy_region(region, data, slab, &mut buffer, region, size);
-        let written = library::write(dataset, &self.kind, region.start(), region.count(), &buffer);
-        written.map_err(|error| self.place.library("write", &error))
-    }
-
-    /// Whether `slab` holds each chunk that it touches to the end.
-    fn holds_whole_chunks(&self, slab: &Slab) -> bool {
-        (0..slab.ndim()).all(|axis| {
-            let (start, end, chunk) = (slab.start()[axis], slab.end(axis), self.chunk[axis]);
-            start % chunk == 0 && (end % chunk == 0 || end == self.info.shape[axis])
-        })
+        Ok(Output { dataset, file, new, shape: self.info.shape.clone() })
     }
 }
 
@@ -195,59 +146,41 @@ impl ChunkSink for Hdf5Sink {
     }
 
     fn held_bytes(&self) -> u64 {
-        // What libhdf5 keeps of the chunks it wrote: an entry of its B-tree each, and the address beside it.
-        let entry = 8 * (self.chunk.len() as u64 + 4);
-        self.grid.len().saturating_mul(entry)
+        self.writer.index_bytes(self.writer.grid(&self.info.shape).len())
     }
 
     fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        let bytes = slab.bytes(self.info.dtype.size());
-        let length = self.chunk_bytes();
-        let (bound, scratch) = (self.pipeline.encode_bound(length), self.pipeline.encode_scratch(length));
-        let encoding =
-            if self.pipeline.is_identity(0) { 0 } else { bound + scratch + self.pipeline.hidden_bytes(length) };
-        // A chunk of one piece in the slab is not gathered first.
-        let one_piece = self.holds_whole_chunks(slab) && {
-            let inner = self.chunk.iter().zip(slab.count().iter()).skip_while(|(chunk, _)| **chunk == 1).skip(1);
-            inner.into_iter().all(|(chunk, count)| chunk == count)
-                && slab.elements().is_multiple_of(self.chunk.elements())
-        };
-        let mut held = encoding + if one_piece { 0 } else { length };
-        if !self.holds_whole_chunks(slab) {
-            // The library holds the chunk twice: as stored, and decoded.
-            held += 3 * length;
-        }
-        let chunks = self.grid.touched(slab).elements().min(threads as u64).max(1);
-        Cost::new(held as u64 * chunks, bytes)
+        self.writer.cost(&grown(&self.info.shape, slab), slab, threads)
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
-        slab.check(&self.info, data.len())?;
+        self.check_room(slab)?;
+        slab.check_length(&self.info, data.len())?;
         if slab.is_empty() {
             return Ok(());
         }
-        let dataset = self.output()?;
-        let touched = self.grid.touched(slab);
-        // A range of chunks a thread: a list of all would grow with the data.
-        let parts = touched.split(worker.threads() as u64, 1);
-        worker.for_each(parts, |part, worker| {
-            part.positions().try_for_each(|position| {
-                worker.check()?;
-                self.write_chunk(&dataset, &position, slab, data, worker)
-            })
-        })
+        let (dataset, shape) = self.output(slab)?;
+        if self.info.shape.is_empty() {
+            let written = library::write(&dataset, &self.kind, slab.start(), slab.count(), data);
+            return written.map_err(|error| self.place.library("write", &error));
+        }
+        self.writer.write(&dataset, &shape, slab, data, worker)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        self.output()?;
         let output = lock(&self.output).take();
-        let Some(Output { dataset, file, new }) = output else { unreachable!("it was made above") };
+        let Output { dataset, file, new, .. } = output.map_or_else(|| self.begin(), Ok)?;
         let fail = |error: hdf5::Error| self.place.library("finish", &error);
         drop(dataset);
         file.flush().map_err(fail)?;
         file.close().map_err(fail)?;
         new.publish(self.overwrite)
     }
+}
+
+/// The shape of a dataset that was made large enough for `slab`.
+fn grown(shape: &Shape, slab: &Slab) -> Shape {
+    shape.iter().enumerate().map(|(axis, extent)| (*extent).max(slab.end(axis))).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -54,14 +54,14 @@ enum Data {
 }
 
 /// What a dataset states of itself.
-struct Statement {
-    info: DatasetInfo,
+pub(crate) struct Statement {
+    pub(crate) info: DatasetInfo,
     kind: Datatype,
-    conversion: Conversion,
+    pub(crate) conversion: Conversion,
     /// Elements that are not stored, as the file would hold them.
-    fill: Scalar,
+    pub(crate) fill: Scalar,
     layout: Layout,
-    filters: Vec<StoredFilter>,
+    pub(crate) filters: Vec<StoredFilter>,
     external: usize,
 }
 
@@ -262,7 +262,7 @@ pub(crate) fn entry(dataset: &Dataset, place: &Place) -> Result<DatasetEntry> {
 }
 
 impl Statement {
-    fn read(dataset: &Dataset, place: &Place) -> Result<Self> {
+    pub(crate) fn read(dataset: &Dataset, place: &Place) -> Result<Self> {
         let fail = |error: hdf5::Error| place.library("read the description", &error);
         let (shape, most) = file::extents(dataset, place)?;
         let kind = library::stored_type(dataset).map_err(fail)?;

@@ -1,4 +1,4 @@
-//! The suite that every backend passes.
+//! The suite that every backend passes; its rules for growing are those of `AppendSink`.
 
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ fn described(filter: &str) -> Description {
     Description::new(Hdf5::default(), "x.h5")
         .with_dataset("/group/data")
         .with_dtypes(DType::numeric().chain(others))
+        .with_growth_axes([0, 1])
         .with_filter(filter)
 }
 
@@ -41,7 +42,6 @@ fn foreign<T: Element>(
     choose: impl Fn(Hdf5Source) -> Result<Hdf5Source>,
 ) -> SourceCase {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/filters.h5");
-    let options = options.with_locking(FileLocking::Off);
     let source = Hdf5Source::open_with(path, Some(name), options).and_then(choose).unwrap();
     let values: Vec<T> = (0..rows * 70).map(|i| value(i * i % 251)).collect();
     SourceCase::new(source, T::as_bytes(&values))

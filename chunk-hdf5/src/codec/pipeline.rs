@@ -172,6 +172,16 @@ impl Pipeline {
         expect_len(out.len(), decoded)
     }
 
+    /// Whether chunks can be encoded, too.
+    ///
+    /// # Errors
+    /// [`CodecError::Parameters`] and [`CodecError::ReadOnly`].
+    pub(crate) fn check_encodes(&self) -> Result<(), CodecError> {
+        let mut out = vec![0; self.encode_bound(0)];
+        let mut scratch = vec![0; self.encode_scratch(0)];
+        self.encode(&[], &mut out, &mut scratch).map(|_| ())
+    }
+
     /// Bytes of output that [`Pipeline::encode`] needs for a chunk of `decoded_len` bytes.
     pub(crate) fn encode_bound(&self, decoded_len: usize) -> usize {
         self.filters.iter().fold(decoded_len, |len, filter| len + filter.growth())
@@ -371,7 +381,11 @@ impl Filter {
                 shuffle::shuffle(*size, input, &mut output[..input.len()])?;
                 Ok(Some(input.len()))
             }
-            Self::Blosc(Ok(settings)) => blosc::compress(*settings, input, output),
+            // A frame as long as the data is not kept: the library takes a chunk that is overwritten by one of the same
+            // length for one that skips the same filters.
+            Self::Blosc(Ok(settings)) => {
+                Ok(blosc::compress(*settings, input, output)?.filter(|&len| len < input.len() || input.is_empty()))
+            }
             Self::Fletcher32 => unreachable!("checksums are appended in place"),
             Self::Deflate(Err(error)) | Self::Shuffle(Err(error)) | Self::Blosc(Err(error)) => Err(error.clone()),
             Self::Lzf => Err(CodecError::ReadOnly { codec: "LZF" }),

@@ -5,9 +5,12 @@ use std::ptr;
 
 use hdf5::sync::sync;
 use hdf5::{Dataset, Datatype};
-use hdf5_sys::h5d::{H5D_fill_value_t, H5Dget_create_plist, H5Dget_space, H5Dget_storage_size, H5Dget_type};
+use hdf5_sys::h5d::{
+    H5D_fill_value_t, H5Dget_chunk_index_type, H5Dget_create_plist, H5Dget_space, H5Dget_storage_size, H5Dget_type,
+};
 use hdf5_sys::h5p::{
-    H5Pfill_value_defined, H5Pget_external, H5Pget_external_count, H5Pget_fill_value, H5Pget_filter2, H5Pget_nfilters,
+    H5Pfill_value_defined, H5Pget_chunk_opts, H5Pget_external, H5Pget_external_count, H5Pget_fill_value,
+    H5Pget_filter2, H5Pget_nfilters,
 };
 use hdf5_sys::h5s::{
     H5S_UNLIMITED, H5S_class_t, H5Sget_simple_extent_dims, H5Sget_simple_extent_ndims, H5Sget_simple_extent_type,
@@ -141,6 +144,27 @@ pub(crate) fn fill_value(dataset: &Dataset, kind: &Datatype) -> Result<Option<Ve
         // SAFETY: the buffer has the size of an element of `kind`.
         check(unsafe { H5Pget_fill_value(list.0, kind.id(), bytes.as_mut_ptr().cast()) })?;
         Ok(Some(bytes))
+    })
+}
+
+/// Whether the chunks are found by an extensible array: the index of datasets with one unlimited axis.
+pub(crate) fn has_extensible_array(dataset: &Dataset) -> Result<bool> {
+    const EXTENSIBLE_ARRAY: c_uint = 4;
+    let mut kind = 0;
+    // SAFETY: an open chunked dataset, and a place for the answer.
+    sync(|| check(unsafe { H5Dget_chunk_index_type(dataset.id(), &raw mut kind) }))?;
+    Ok(kind == EXTENSIBLE_ARRAY)
+}
+
+/// Whether chunks that reach past the end of the dataset skip the filters.
+pub(crate) fn leaves_edges_unfiltered(dataset: &Dataset) -> Result<bool> {
+    sync(|| {
+        // SAFETY: the dataset is open, and the handle owns its property list.
+        let list = Handle::new(unsafe { H5Dget_create_plist(dataset.id()) })?;
+        let mut options = 0;
+        // SAFETY: an open property list of a chunked dataset, and a place for the answer.
+        check(unsafe { H5Pget_chunk_opts(list.0, &raw mut options) })?;
+        Ok(options != 0)
     })
 }
 

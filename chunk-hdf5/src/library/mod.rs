@@ -7,6 +7,7 @@ mod attribute;
 mod create;
 mod dataset;
 mod datatype;
+mod driver;
 mod link;
 mod new_datatype;
 mod transfer;
@@ -22,12 +23,14 @@ use hdf5_sys::h5i::{H5Idec_ref, hid_t};
 pub(crate) use self::attribute::attribute_bytes;
 pub(crate) use self::create::{Creation, create};
 pub(crate) use self::dataset::{
-    Extents, ExternalPiece, extents, external_pieces, fill_value, filters, storage_size, stored_type,
+    Extents, ExternalPiece, extents, external_pieces, fill_value, filters, has_extensible_array,
+    leaves_edges_unfiltered, storage_size, stored_type,
 };
 pub(crate) use self::datatype::{Class, Member, Padding, class, is_little_endian};
+pub(crate) use self::driver::{Shared, flush, open_staged};
 pub(crate) use self::link::{Link, link};
 pub(crate) use self::new_datatype::{Atom, array, compound, enumeration, fixed_string, native, opaque};
-pub(crate) use self::transfer::{convert, read, write, write_chunk};
+pub(crate) use self::transfer::{chunk_size, convert, read, read_chunk, set_extents, write, write_chunk};
 pub(crate) use self::variable::{Elements, read_sequences, read_strings, referenced_name};
 
 type Result<T> = std::result::Result<T, hdf5::Error>;

@@ -4,7 +4,9 @@ use std::ptr;
 
 use hdf5::sync::sync;
 use hdf5::{Dataset, Dataspace, Datatype};
-use hdf5_sys::h5d::{H5Dget_space, H5Dread, H5Dwrite, H5Dwrite_chunk};
+use hdf5_sys::h5::{herr_t, hsize_t};
+use hdf5_sys::h5d::{H5Dget_space, H5Dread, H5Dread_chunk, H5Dset_extent, H5Dwrite, H5Dwrite_chunk};
+use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::{H5S_class_t, H5S_seloper_t, H5Screate, H5Screate_simple, H5Sselect_hyperslab};
 use hdf5_sys::h5t::H5Tconvert;
@@ -20,6 +22,58 @@ pub(crate) fn write_chunk(dataset: &Dataset, start: &[u64], filter_mask: u32, st
             H5Dwrite_chunk(dataset.id(), H5P_DEFAULT, filter_mask, start.as_ptr(), stored.len(), stored.as_ptr().cast())
         })
     })?;
+    Ok(())
+}
+
+unsafe extern "C" {
+    // In the library since 1.10.2, but not in the binding.
+    fn H5Dget_chunk_storage_size(dataset: hid_t, offset: *const hsize_t, bytes: *mut hsize_t) -> herr_t;
+}
+
+/// How many bytes are stored of the chunk whose first element is at `start`; 0 if it was never written.
+pub(crate) fn chunk_size(dataset: &Dataset, start: &[u64]) -> Result<u64> {
+    assert_eq!(start.len(), dataset.ndim(), "a chunk starts at a position of its dataset");
+    let mut bytes = 0;
+    // SAFETY: an open chunked dataset, a position of its rank, and a place for the answer.
+    let asked = sync(|| check(unsafe { H5Dget_chunk_storage_size(dataset.id(), start.as_ptr(), &raw mut bytes) }));
+    match asked {
+        Ok(_) => Ok(bytes),
+        Err(error) if says(&error, "storage is not allocated") => Ok(0), // no chunk was written yet
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the library's reasons for an error are of this kind.
+fn says(error: &hdf5::Error, words: &str) -> bool {
+    error.stack().is_some_and(|stack| stack.iter().any(|frame| frame.desc().contains(words)))
+}
+
+/// Reads the stored bytes of a chunk, which are as many as `out` has: its filter mask.
+pub(crate) fn read_chunk(dataset: &Dataset, start: &[u64], out: &mut [u8]) -> Result<u32> {
+    assert_eq!(start.len(), dataset.ndim(), "a chunk starts at a position of its dataset");
+    let (mut filter_mask, mut length) = (0, out.len());
+    sync(|| {
+        // SAFETY: an open chunked dataset, a position of its rank, and a buffer of the stated length, which the library
+        // does not exceed.
+        check(unsafe {
+            H5Dread_chunk(
+                dataset.id(),
+                H5P_DEFAULT,
+                start.as_ptr(),
+                &raw mut filter_mask,
+                out.as_mut_ptr().cast(),
+                &raw mut length,
+            )
+        })
+    })?;
+    Ok(filter_mask)
+}
+
+/// Gives the dataset other extents.
+pub(crate) fn set_extents(dataset: &Dataset, extents: &[u64]) -> Result<()> {
+    assert_eq!(extents.len(), dataset.ndim(), "as many extents as axes");
+    // SAFETY: an open dataset and as many extents as it has axes.
+    sync(|| check(unsafe { H5Dset_extent(dataset.id(), extents.as_ptr()) }))?;
     Ok(())
 }
 
