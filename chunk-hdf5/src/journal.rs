@@ -198,7 +198,7 @@ fn sync_folder(path: &Path) -> Result<()> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|cause| Error::io(folder, "sync", cause))
+    synced.map_err(|cause| Error::io(path, "sync", cause))
 }
 
 #[cfg(test)]

@@ -41,10 +41,21 @@ impl Superblock {
         file.read_at(&mut head, offset)?;
         let place = Place::new(file.path(), "");
         let superblock = Superblock::parse(offset, &head).map_err(|what| place.corrupt(what))?;
-        if superblock.is_summed() && superblock.stored_sum() != superblock.sum() {
-            return Err(place.corrupt("the checksum of the superblock is wrong"));
+        superblock.checked().ok_or_else(|| place.corrupt("the checksum of the superblock is wrong"))
+    }
+
+    /// The superblock, if its checksum is right. Where the mark of a commit was written or taken away in part only, each
+    /// byte of it is that of one of both states: the commit is then not yet done, and the journal is there.
+    fn checked(self) -> Option<Self> {
+        if !self.is_summed() || self.stored_sum() == self.sum() {
+            return Some(self);
         }
-        Ok(superblock)
+        let mut other = self.clone();
+        let at = other.marks_at();
+        other.bytes[at] ^= COMMITTING;
+        let (stored, sums) = (self.stored_sum().to_le_bytes(), [self.sum(), other.sum()].map(u32::to_le_bytes));
+        let torn = (0..CHECKSUM).all(|i| sums.iter().any(|sum| sum[i] == stored[i]));
+        torn.then(|| Superblock { bytes: self.marked(self.marks() | COMMITTING), ..self })
     }
 
     fn parse(offset: u64, head: &[u8]) -> std::result::Result<Self, &'static str> {
@@ -238,6 +249,20 @@ mod tests {
             bytes[at] ^= 1;
             std::fs::write(&path, bytes).unwrap();
             assert!(Superblock::read(&DataFile::open(&path).unwrap()).is_err(), "byte {at}");
+        }
+        // Half of the mark of a commit is the mark.
+        let marked = Superblock::read(&{
+            std::fs::write(&path, &sound).unwrap();
+            DataFile::open(&path).unwrap()
+        });
+        let marked = marked.unwrap().marked(COMMITTING);
+        for cut in 12..48 {
+            let torn: Vec<u8> = marked[..cut].iter().chain(&sound[cut..]).copied().collect();
+            std::fs::write(&path, torn).unwrap();
+            assert!(
+                Superblock::read(&DataFile::open(&path).unwrap()).is_ok_and(|found| found.is_committing()),
+                "{cut}"
+            );
         }
         std::fs::write(&path, &sound[..40]).unwrap();
         assert!(Superblock::read(&DataFile::open(&path).unwrap()).is_err());

@@ -8,6 +8,7 @@ mod corpora;
 mod diff;
 mod fft_of_foreign_files;
 mod files;
+mod kills;
 mod memory;
 mod program;
 mod python;

@@ -1,0 +1,40 @@
+"""Files that grow, for the tests that kill their writer.
+
+    python growing.py make FILE earliest|v108|v110 AXIS WIDTH none|gzip   an empty dataset /group/log of int32
+    python growing.py check FILE AXIS ROWS [FILE AXIS ROWS ..]            the rows are there, or the file is refused
+"""
+import sys
+
+import h5py
+import numpy as np
+
+
+def make(path, libver, axis, width, filter):
+    axis, width = int(axis), int(width)
+    shape = (0, width) if axis == 0 else (width, 0)
+    most = (None, width) if axis == 0 else (width, None)
+    chunks = (8, width) if axis == 0 else (width // 2, 8)
+    with h5py.File(path, "w", libver=(libver, "latest" if libver == "earliest" else libver)) as file:
+        compression = None if filter == "none" else filter
+        file.create_dataset("group/log", shape, "i4", maxshape=most, chunks=chunks, compression=compression, fillvalue=-7)
+        file["other"] = np.arange(100)
+
+
+def check(path, axis, rows):
+    axis, rows = int(axis), int(rows)
+    with h5py.File(path, "r") as file:
+        assert (file["other"][:] == np.arange(100)).all(), path
+        log = np.moveaxis(file["group/log"][()], axis, 0)
+    assert len(log) == rows, (path, len(log), rows)
+    row, column = np.indices(log.shape)
+    expected = (row * 1_000_003 + column * 7919).astype("u4").astype("i4")
+    assert (log == expected).all(), path
+
+
+if __name__ == "__main__":
+    command, *arguments = sys.argv[1:]
+    if command == "make":
+        make(*arguments)
+    else:
+        for at in range(0, len(arguments), 3):
+            check(*arguments[at:at + 3])
