@@ -32,6 +32,8 @@ fn described(filter: &str) -> Description {
 chunk_testkit::conformance!(unfiltered, || described("none"));
 chunk_testkit::conformance!(gzip, || described("gzip:1"));
 chunk_testkit::conformance!(blosc, || described("blosc:lz4:5"));
+chunk_testkit::conformance!(lzf, || described("lzf+fletcher32"));
+chunk_testkit::conformance!(zstd, || described("zstd:1:noshuffle"));
 
 /// `filters.h5` holds one array under each name; its script is beside it.
 fn foreign<T: Element>(

@@ -59,7 +59,9 @@ impl Growing {
         let mut printed = BufReader::new(child.stdout.take().unwrap());
         let (mut said, mut errors) = (String::new(), String::new());
         if let Some((commits, patience)) = patience {
-            (0..commits).for_each(|_| drop(printed.read_line(&mut said).unwrap()));
+            for _ in 0..commits {
+                printed.read_line(&mut said).unwrap();
+            }
             std::thread::sleep(patience);
             let _ = child.kill();
         }

@@ -8,7 +8,7 @@ use chunk_hdf5::Hdf5Sink;
 
 use crate::python;
 
-const FILTERS: [&str; 9] = [
+const FILTERS: [&str; 15] = [
     "none",
     "gzip:4",
     "blosc:blosclz:5",
@@ -18,6 +18,12 @@ const FILTERS: [&str; 9] = [
     "blosc:zlib:1:noshuffle",
     "blosc:zstd:3",
     "blosc:lz4:0",
+    "lzf",
+    "lzf:noshuffle+fletcher32",
+    "zstd:3",
+    "gzip:9:noshuffle+fletcher32",
+    "blosc:lz4:5+fletcher32",
+    "none+fletcher32",
 ];
 
 /// Bytes that are every pattern, NaN payloads among them; half of them compress.

@@ -40,6 +40,79 @@ pub(crate) fn decompress(stored: &[u8], out: &mut [u8]) -> Result<usize, CodecEr
     Ok(written)
 }
 
+/// References look for three bytes that are equal to where this many bits of their hash were last seen.
+const HASH_BITS: u32 = 13;
+/// Bytes that encoding takes beside its input and output.
+pub(crate) const ENCODER_BYTES: usize = size_of::<usize>() << HASH_BITS;
+const LONGEST: usize = SHORTEST + LONG + 255;
+const FARTHEST: usize = 1 << 13;
+const MOST_LITERALS: usize = 32;
+
+/// Encodes `data` into the start of `out`: the number of bytes written, or nothing if `out` does not hold them all.
+///
+/// Greedy: the longest reference to where the next three bytes were last seen is taken wherever there is one.
+pub(crate) fn compress(data: &[u8], out: &mut [u8]) -> Option<usize> {
+    let mut seen = vec![0_usize; 1 << HASH_BITS]; // one more than the position, 0 for none
+    let mut output = Output { out, written: 0 };
+    let (mut position, mut literals) = (0, 0);
+    while position + SHORTEST < data.len() {
+        let slot = &mut seen[hash(&data[position..position + 3])];
+        let last = slot.checked_sub(1).filter(|last| position - last <= FARTHEST);
+        *slot = position + 1;
+        let length = last.map_or(0, |last| common(&data[last..], &data[position..]));
+        let (Some(last), true) = (last, length > SHORTEST) else {
+            position += 1;
+            continue;
+        };
+        output.literals(&data[literals..position])?;
+        output.reference(length, position - last - 1)?;
+        position += length;
+        literals = position;
+    }
+    output.literals(&data[literals..])?;
+    Some(output.written)
+}
+
+fn hash(bytes: &[u8]) -> usize {
+    let value = u32::from(bytes[0]) | u32::from(bytes[1]) << 8 | u32::from(bytes[2]) << 16;
+    (value.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
+}
+
+/// How many bytes are equal, as far as a reference reaches.
+fn common(earlier: &[u8], later: &[u8]) -> usize {
+    earlier.iter().zip(later).take(LONGEST).take_while(|(one, other)| one == other).count()
+}
+
+struct Output<'data> {
+    out: &'data mut [u8],
+    written: usize,
+}
+
+impl Output<'_> {
+    fn put(&mut self, bytes: &[u8]) -> Option<()> {
+        self.out.get_mut(self.written..self.written + bytes.len())?.copy_from_slice(bytes);
+        self.written += bytes.len();
+        Some(())
+    }
+
+    fn literals(&mut self, literals: &[u8]) -> Option<()> {
+        for run in literals.chunks(MOST_LITERALS) {
+            self.put(&[run.len() as u8 - 1])?;
+            self.put(run)?;
+        }
+        Some(())
+    }
+
+    fn reference(&mut self, length: usize, back: usize) -> Option<()> {
+        let (length, high, low) = (length - SHORTEST, (back >> 8) as u8, back as u8);
+        if length < LONG {
+            self.put(&[(length as u8) << 5 | high, low])
+        } else {
+            self.put(&[0xe0 | high, (length - LONG) as u8, low])
+        }
+    }
+}
+
 /// Copies `length` bytes from `from` to `to`, behind it: what was just copied is repeated where they overlap.
 fn repeat(out: &mut [u8], from: usize, to: usize, length: usize) {
     let mut copied = 0;
@@ -81,7 +154,40 @@ impl<'data> Input<'data> {
 #[cfg(test)]
 mod tests {
     use super::super::samples::from_hex;
+    use super::super::samples::{KINDS, data};
     use super::*;
+
+    #[test]
+    fn decodes_what_it_encodes() {
+        for kind in KINDS {
+            for length in [0, 1, 2, 3, 4, 31, 32, 33, 264, 265, 1000, 8191, 8195, 70_001] {
+                let data = data(kind, length);
+                let mut stored = vec![0; length + length / 32 + 1];
+                let written = compress(&data, &mut stored).unwrap();
+                let mut out = vec![7; length];
+                assert_eq!(decompress(&stored[..written], &mut out), Ok(length), "{kind:?} {length}");
+                assert!(out == data, "{kind:?} {length}");
+                for room in [0, 1, written / 2, written.saturating_sub(1)] {
+                    assert_eq!(compress(&data, &mut stored[..room]).is_some(), room >= written, "{kind:?} {length}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn encodes_references_of_every_length_and_distance() {
+        for length in (3..300).step_by(7) {
+            for distance in [1_u32, 2, 31, 255, 256, 257, 8190, 8191, 8192, 8193] {
+                let mut data: Vec<u8> = (0..distance).map(|i| (i.wrapping_mul(2_654_435_761) >> 21) as u8).collect();
+                (0..length).for_each(|i| data.push(data[i]));
+                let mut stored = vec![0; 2 * data.len() + 8];
+                let written = compress(&data, &mut stored).unwrap();
+                let mut out = vec![0; data.len()];
+                assert_eq!(decompress(&stored[..written], &mut out), Ok(data.len()));
+                assert!(out == data, "{length} {distance}");
+            }
+        }
+    }
 
     /// What h5py 3.16 stored of 120 bytes `i * i % 7`.
     const STORED: &str = "070001040202040100e06506010100";

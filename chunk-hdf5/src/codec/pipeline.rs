@@ -9,7 +9,7 @@ use super::nbit::NBit;
 use super::registry::{self, registered_name};
 use super::scale_offset::ScaleOffset;
 use super::sequence::{Blocks, Sequence};
-use super::stream::unpack_zstd;
+use super::stream::{pack_zstd, unpack_zstd, zstd_encoder_bytes};
 use super::{CodecError, deflate, fletcher32, lzf, shuffle};
 
 /// A filter as a file states it.
@@ -59,7 +59,6 @@ impl StoredFilter {
     }
 
     /// Fletcher32, which no chunk skips.
-    #[cfg(test)]
     pub(crate) fn fletcher32() -> Self {
         Self { flags: 0, ..Self::optional(registry::FLETCHER32, Vec::new()) }
     }
@@ -67,6 +66,16 @@ impl StoredFilter {
     /// Blosc for chunks of `chunk_len` bytes.
     pub(crate) fn blosc(settings: Settings, chunk_len: u32) -> Self {
         Self::optional(registry::BLOSC, settings.to_values(chunk_len).to_vec())
+    }
+
+    /// LZF for chunks of `chunk_len` bytes, with the parameters that h5py states: its version, LZF's, the length.
+    pub(crate) fn lzf(chunk_len: u32) -> Self {
+        Self::optional(registry::LZF, vec![4, 0x0105, chunk_len])
+    }
+
+    /// Zstandard at `level`.
+    pub(crate) fn zstd(level: u32) -> Self {
+        Self::optional(registry::ZSTD, vec![level])
     }
 
     fn optional(id: u32, values: Vec<u32>) -> Self {
@@ -198,6 +207,8 @@ impl Pipeline {
         let hidden = self.filters.iter().map(|filter| match filter {
             Filter::Blosc(Ok(settings)) => blosc::hidden_bytes(*settings, decoded_len),
             Filter::Deflate(_) => deflate::ENCODER_BYTES,
+            Filter::Zstd { level } => zstd_encoder_bytes(*level, decoded_len),
+            Filter::Lzf => lzf::ENCODER_BYTES,
             _ => 0,
         });
         hidden.max().unwrap_or(0)
@@ -274,7 +285,9 @@ enum Filter {
     Lzf,
     Lz4,
     Bitshuffle(Result<Blocks, CodecError>),
-    Zstd,
+    Zstd {
+        level: u32,
+    },
     Blosc2,
     NBit(Result<NBit, CodecError>),
     ScaleOffset(Result<ScaleOffset, CodecError>),
@@ -296,7 +309,7 @@ impl Filter {
             registry::LZF => Ok(Self::Lzf),
             registry::LZ4 => Ok(Self::Lz4),
             registry::BITSHUFFLE => Ok(Self::Bitshuffle(Blocks::bitshuffle(values))),
-            registry::ZSTD => Ok(Self::Zstd),
+            registry::ZSTD => Ok(Self::Zstd { level: value.unwrap_or(3).clamp(1, 22) }),
             registry::BLOSC2 => Ok(Self::Blosc2),
             registry::NBIT => Ok(Self::NBit(NBit::from_values(values))),
             registry::SCALE_OFFSET => Ok(Self::ScaleOffset(ScaleOffset::from_values(values))),
@@ -325,7 +338,7 @@ impl Filter {
             Self::Deflate(_) => (len >> 10) + 64,
             Self::Shuffle(_) | Self::Lzf => 0,
             Self::NBit(_) | Self::ScaleOffset(_) => 64,
-            Self::Zstd => (len >> 7) + 128,
+            Self::Zstd { .. } => (len >> 7) + 128,
             Self::Lz4 | Self::Bitshuffle(_) => (len >> 2) + 64,
             Self::Blosc2 => (len >> 2) + 1024,
             Self::Fletcher32 => fletcher32::CHECKSUM_LEN,
@@ -358,7 +371,7 @@ impl Filter {
                 Ok(header.decoded_len())
             }
             Self::Lzf => lzf::decompress(input, output),
-            Self::Zstd => unpack_zstd(input, output),
+            Self::Zstd { .. } => unpack_zstd(input, output),
             Self::Blosc2 => {
                 let frame = blosc2::Frame::parse(input, output.len())?;
                 frame.decode(&mut output[..frame.decoded_len()], temporary)?;
@@ -388,10 +401,10 @@ impl Filter {
             }
             Self::Fletcher32 => unreachable!("checksums are appended in place"),
             Self::Deflate(Err(error)) | Self::Shuffle(Err(error)) | Self::Blosc(Err(error)) => Err(error.clone()),
-            Self::Lzf => Err(CodecError::ReadOnly { codec: "LZF" }),
+            Self::Lzf => Ok(lzf::compress(input, &mut output[..input.len().saturating_sub(1)])),
+            Self::Zstd { level } => pack_zstd(*level, input, &mut output[..input.len().saturating_sub(1)]),
             Self::Lz4 => Err(CodecError::ReadOnly { codec: "LZ4" }),
             Self::Bitshuffle(_) => Err(CodecError::ReadOnly { codec: "bitshuffle" }),
-            Self::Zstd => Err(CodecError::ReadOnly { codec: "Zstandard" }),
             Self::Blosc2 => Err(CodecError::ReadOnly { codec: "Blosc2" }),
             Self::NBit(_) => Err(CodecError::ReadOnly { codec: "n-bit" }),
             Self::ScaleOffset(_) => Err(CodecError::ReadOnly { codec: "scale-offset" }),

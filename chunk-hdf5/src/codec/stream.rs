@@ -58,6 +58,25 @@ pub(crate) fn unpack_zstd(stored: &[u8], out: &mut [u8]) -> Result<usize, CodecE
     decode_zstd(stored, out)?.ok_or(damaged)
 }
 
+/// Encodes `data` as a Zstandard frame that states its length into the start of `out`: the number of bytes written, or
+/// nothing if `out` does not hold the whole frame.
+pub(crate) fn pack_zstd(level: u32, data: &[u8], out: &mut [u8]) -> Result<Option<usize>, CodecError> {
+    PACKING.with_borrow_mut(|kept| {
+        let state = match kept {
+            Some(state) => state,
+            none => none.insert(Packing::new()?),
+        };
+        Ok(state.encode(level, data, out))
+    })
+}
+
+/// Bytes that encoding as Zstandard takes at most, and the thread keeps: tables of two numbers for each byte of the
+/// window, which is no longer than the data, as far as the level goes.
+pub(crate) fn zstd_encoder_bytes(level: u32, length: usize) -> usize {
+    let most = if level <= 9 { 32 << 20 } else { 128 << 20 };
+    (16 * length.next_power_of_two()).clamp(1 << 20, most) + (1 << 20)
+}
+
 /// Above this `blosclz_decompress` could overflow the 32-bit length of a match, each stored byte of which
 /// adds up to 255. Blosc writes blocks of at most 1 MiB unless told otherwise.
 const LONGEST_BLOSCLZ: usize = 8 << 20;
@@ -97,6 +116,7 @@ fn c_length(bytes: &[u8]) -> Option<c_int> {
 
 thread_local! {
     static ZSTD: RefCell<Option<ZstdState>> = const { RefCell::new(None) };
+    static PACKING: RefCell<Option<Packing>> = const { RefCell::new(None) };
 }
 
 /// A Zstandard decoder's state of 94 KiB, which a thread keeps until it ends.
@@ -126,6 +146,37 @@ impl Drop for ZstdState {
     fn drop(&mut self) {
         // SAFETY: the pointer came from `ZSTD_createDCtx`, and is freed nowhere else.
         unsafe { zstd_sys::ZSTD_freeDCtx(self.0.as_ptr()) };
+    }
+}
+
+/// A Zstandard encoder's state, which a thread keeps until it ends.
+struct Packing(NonNull<zstd_sys::ZSTD_CCtx>);
+
+impl Packing {
+    fn new() -> Result<Self, CodecError> {
+        // SAFETY: takes no arguments, and answers null if there is no memory.
+        let state = unsafe { zstd_sys::ZSTD_createCCtx() };
+        NonNull::new(state).map(Self).ok_or(CodecError::Library { codec: "Zstandard", code: -64 })
+    }
+
+    fn encode(&mut self, level: u32, data: &[u8], out: &mut [u8]) -> Option<usize> {
+        let (source, target) = (data.as_ptr().cast::<c_void>(), out.as_mut_ptr().cast::<c_void>());
+        let level = c_int::try_from(level).ok()?;
+        // SAFETY: the state is alive and borrowed here alone; both lengths are those of the slices, which cannot
+        // overlap, and the function stays inside them.
+        let (encoded, failed) = unsafe {
+            let state = self.0.as_ptr();
+            let encoded = zstd_sys::ZSTD_compressCCtx(state, target, out.len(), source, data.len(), level);
+            (encoded, zstd_sys::ZSTD_isError(encoded))
+        };
+        (failed == 0).then_some(encoded)
+    }
+}
+
+impl Drop for Packing {
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from `ZSTD_createCCtx`, and is freed nowhere else.
+        unsafe { zstd_sys::ZSTD_freeCCtx(self.0.as_ptr()) };
     }
 }
 
