@@ -49,6 +49,8 @@ impl LockedFile {
 
     /// Overwrites header `from` by `to`, which is as long: only the bytes that differ, in one call.
     ///
+    /// They are a few digits within a sector, which neither a kill nor a disk leaves half written.
+    ///
     /// If that fails, the old bytes are put back as far as the system lets us.
     pub(crate) fn replace_header(&self, from: &Header, to: &Header) -> Result<()> {
         let (old, new) = (from.bytes(), to.bytes());
