@@ -1,4 +1,4 @@
-//! `cargo xtask bench fft`: ours beside the Python ways, whole processes, interleaved.
+//! `cargo xtask bench`: ours beside the Python ways, whole processes, interleaved.
 
 mod options;
 mod programs;
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::process;
 use crate::setup::{self, Environment};
 use crate::workspace::{self, Workspace};
-use options::Options;
+use options::{Options, Suite};
 use programs::{Files, Program};
 use report::Report;
 
@@ -35,11 +35,11 @@ pub(crate) fn main(arguments: &[String]) -> Result<()> {
     let options = Options::parse(arguments)?;
     let workspace = Workspace::find()?;
     let folder = options.folder.clone().unwrap_or_else(|| workspace.target.join("bench"));
-    let files = Files::new(&folder, options.rows, options.columns);
+    let files = Files::new(&folder, &options);
     let programs = programs::selected(&workspace, &files, &options)?;
 
     let environment = setup::for_tests(&workspace)?;
-    build(&workspace, &environment)?;
+    build(&workspace, &environment, options.suite)?;
     workspace::create_folder(&folder)?;
     let bench = Bench { environment: &environment, workspace: &workspace, options: &options, files: &files };
     bench.prepare(&programs)?;
@@ -50,10 +50,16 @@ pub(crate) fn main(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn build(workspace: &Workspace, environment: &Environment) -> Result<()> {
+fn build(workspace: &Workspace, environment: &Environment, suite: Suite) -> Result<()> {
     let mut cargo = workspace.cargo(environment);
-    cargo.args(["build", "--release", "--package", "chunk-cli", "--package", "chunk-hdf5"]);
-    process::run(cargo.args(["--bin", "chunk", "--example", "throughput", "--example", "reading"]))
+    cargo.args(["build", "--release"]).args(match suite {
+        Suite::Fft => &["--package", "chunk-cli", "--package", "chunk-hdf5", "--bin", "chunk"][..],
+        Suite::Npy => &["--package", "chunk-npy", "--example", "npy_throughput"],
+    });
+    if suite == Suite::Fft {
+        cargo.args(["--example", "throughput", "--example", "reading"]);
+    }
+    process::run(&mut cargo)
 }
 
 struct Bench<'a> {
@@ -64,8 +70,20 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    fn prepare_npy(&self) -> Result<()> {
+        let input = &self.files.input;
+        if !input.exists() {
+            let mut make = Command::new(self.workspace.release("examples/npy_throughput"));
+            process::capture(make.arg("make").arg(input))?;
+        }
+        process::capture(self.script("bench_data.py").arg("warm").arg(input)).map(drop)
+    }
+
     /// Makes the inputs of these programs where they are missing and brings them into the page cache.
     fn prepare(&self, programs: &[Program]) -> Result<()> {
+        if self.options.suite == Suite::Npy {
+            return self.prepare_npy();
+        }
         let mut inputs: Vec<_> = programs.iter().map(|program| program.input(self.files)).collect();
         inputs.dedup();
         for (what, file) in inputs {

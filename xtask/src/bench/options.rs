@@ -6,15 +6,18 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask bench fft [OPTIONS]
+Usage: cargo xtask bench fft|npy [OPTIONS]
 
-Measures reading, writing and transforming complex128 rows, Blosc LZ4 level 5 with shuffle, as whole processes:
-programs take turns, the page cache is warm, medians are compared. Results are verified with NumPy in the first run.
-Two more groups read: `windows`, 2000 random ones of 64 x 64 out of 8192 x 8192 float64 in chunks of 256 x 2048, ours and
-h5py with a cache of 256 MiB; `contiguous`, 2 GiB of float64 in one piece, beside read(2) into one buffer.
+Measures whole processes: programs take turns, the page cache is warm, medians are compared.
 
-  --rows N       rows of the input, 16384 unless told; each chunk holds 1024
-  --cols N       columns, 8192 unless told
+  fft            reading, writing and transforming complex128 rows of HDF5 files, Blosc LZ4 level 5 with shuffle;
+                 transforms are verified with NumPy in the first run. Two more groups read: `windows`, 2000 random ones
+                 of 64 x 64 out of 8192 x 8192 float64 in chunks of 256 x 2048, ours and h5py with a cache of 256 MiB;
+                 `contiguous`, 2 GiB of float64 in one piece, beside read(2) into one buffer
+  npy            appending to .npy files, in small and in large blocks, and reading 2 GiB of one
+
+  --rows N       rows of the HDF5 input, 16384 unless told; each chunk holds 1024
+  --cols N       its columns, 8192 unless told
   --runs N       runs of each program, 5 unless told
   --only NAME    programs whose label contains NAME, such as `fft/`, `read/` or `h5py`
   --dir FOLDER   where the files go, target/bench unless told (/dev/shm keeps the disk out of it)
@@ -22,8 +25,16 @@ h5py with a cache of 256 MiB; `contiguous`, 2 GiB of float64 in one piece, besid
   --json         one JSON object instead of the table
 ";
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Suite {
+    Fft,
+    Npy,
+}
+
 #[derive(Debug, PartialEq)]
 pub(crate) struct Options {
+    pub(crate) suite: Suite,
     pub(crate) rows: u64,
     pub(crate) columns: u64,
     pub(crate) runs: usize,
@@ -35,18 +46,28 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rows: 16384, columns: 8192, runs: 5, only: None, folder: None, durable: false, json: false }
+        Self {
+            suite: Suite::Fft,
+            rows: 16384,
+            columns: 8192,
+            runs: 5,
+            only: None,
+            folder: None,
+            durable: false,
+            json: false,
+        }
     }
 }
 
 impl Options {
     pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
         let mut words = arguments.iter().map(String::as_str);
-        match words.next() {
-            Some("fft") => {}
+        let suite = match words.next() {
+            Some("fft") => Suite::Fft,
+            Some("npy") => Suite::Npy,
             found => return Err(wrong(&format!("benchmark `{}`", found.unwrap_or_default()))),
-        }
-        let mut options = Self::default();
+        };
+        let mut options = Self { suite, ..Self::default() };
         while let Some(word) = words.next() {
             let (name, attached) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
             let mut value =
@@ -92,6 +113,7 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_help() {
         assert_eq!(parse("fft").unwrap(), Options::default());
+        assert_eq!(parse("npy").unwrap(), Options { suite: Suite::Npy, ..Options::default() });
     }
 
     #[test]

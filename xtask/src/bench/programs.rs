@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::options::Options;
+use super::options::{Options, Suite};
 use crate::error::{Error, Result};
 use crate::workspace::Workspace;
 
@@ -42,10 +42,15 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn new(folder: &Path, rows: u64, columns: u64) -> Self {
+    pub(crate) fn new(folder: &Path, options: &Options) -> Self {
+        let Options { rows, columns, .. } = options;
+        let (input, output) = match options.suite {
+            Suite::Fft => (format!("input-{rows}x{columns}.h5"), "output.h5"),
+            Suite::Npy => ("input-2g.npy".to_owned(), "output.npy"),
+        };
         Self {
-            input: folder.join(format!("input-{rows}x{columns}.h5")),
-            output: folder.join("output.h5"),
+            input: folder.join(input),
+            output: folder.join(output),
             windows: folder.join("windows.h5"),
             contiguous: folder.join("contiguous.h5"),
         }
@@ -75,6 +80,27 @@ pub(crate) fn selected(workspace: &Workspace, files: &Files, options: &Options) 
 
 fn all(workspace: &Workspace, files: &Files, options: &Options) -> Vec<Program> {
     let list = Commands { workspace, files, options };
+    match options.suite {
+        Suite::Fft => all_fft(&list),
+        Suite::Npy => all_npy(&list),
+    }
+}
+
+fn all_npy(list: &Commands) -> Vec<Program> {
+    let (small, large) = (["50000", "16"], ["128", "16384"]);
+    vec![
+        list.npy("append-small/chunk", "append", small),
+        list.npy("append-small/write(2)", "write", small),
+        list.append_array("append-small/npy-append-array", small),
+        list.npy("append-large/chunk", "append", large),
+        list.npy("append-large/write(2)", "write", large),
+        list.append_array("append-large/npy-append-array", large),
+        list.npy_read("read-npy/chunk", "read"),
+        list.npy_read("read-npy/read(2)", "read-bare"),
+    ]
+}
+
+fn all_fft(list: &Commands) -> Vec<Program> {
     vec![
         list.fft("fft/chunk", 1, "1G"),
         list.python_fft("fft/chunkiter", &["bench_chunkiter.py"]),
@@ -91,10 +117,10 @@ fn all(workspace: &Workspace, files: &Files, options: &Options) -> Vec<Program> 
         list.python_write("write/h5py", &["bench_h5py.py", "write"]),
         list.windows("windows/chunk", &["--cache", "256M"]),
         list.windows("windows/chunk-no-cache", &[]),
-        list.python_file("windows/h5py", "windows", &files.windows),
-        list.reading("contiguous/chunk", "whole", &files.contiguous, &["/data"]),
-        list.reading("contiguous/read-2", "file", &files.contiguous, &[]),
-        list.python_file("contiguous/h5py", "contiguous", &files.contiguous),
+        list.python_file("windows/h5py", "windows", &list.files.windows),
+        list.reading("contiguous/chunk", "whole", &list.files.contiguous, &["/data"]),
+        list.reading("contiguous/read-2", "file", &list.files.contiguous, &[]),
+        list.python_file("contiguous/h5py", "contiguous", &list.files.contiguous),
     ]
 }
 
@@ -162,6 +188,28 @@ impl Commands<'_> {
         Program { label, command, verify_axis: None }
     }
 
+    fn npy(&self, label: &'static str, way: &str, size: [&str; 2]) -> Program {
+        let mut command = vec![self.npy_throughput(), way.into(), OsString::from(&self.files.output)];
+        extend(&mut command, &size);
+        Program { label, command, verify_axis: None }
+    }
+
+    fn npy_read(&self, label: &'static str, way: &str) -> Program {
+        let command = vec![self.npy_throughput(), way.into(), OsString::from(&self.files.input)];
+        Program { label, command, verify_axis: None }
+    }
+
+    fn append_array(&self, label: &'static str, size: [&str; 2]) -> Program {
+        let mut command = self.python(&["bench_npy.py", "append"]);
+        command.push(OsString::from(&self.files.output));
+        extend(&mut command, &size);
+        Program { label, command, verify_axis: None }
+    }
+
+    fn npy_throughput(&self) -> OsString {
+        self.workspace.release("examples/npy_throughput").into()
+    }
+
     /// A script: `measure.py` runs it with its own interpreter.
     fn python(&self, script: &[&str]) -> Vec<OsString> {
         let mut command = vec![self.workspace.script(script[0]).into()];
@@ -201,7 +249,7 @@ mod tests {
     fn labels(only: &str) -> Result<Vec<&'static str>> {
         let workspace = Workspace { root: "/r".into(), target: "/r/target".into() };
         let options = Options { only: Some(only.to_owned()), ..Options::default() };
-        let files = Files::new(Path::new("/r/target/bench"), options.rows, options.columns);
+        let files = Files::new(Path::new("/r/target/bench"), &options);
         Ok(selected(&workspace, &files, &options)?.iter().map(|program| program.label).collect())
     }
 

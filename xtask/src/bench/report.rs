@@ -5,7 +5,7 @@ use std::fs;
 use std::thread;
 
 use super::Measurement;
-use super::options::Options;
+use super::options::{Options, Suite};
 use super::programs::Program;
 
 pub(crate) struct Report {
@@ -43,14 +43,14 @@ impl Report {
         let head = ("program", "median s", "min", "max", "x first", "inside s", "peak MiB");
         let _ = writeln!(
             text,
-            "{:20} {:>9} {:>8} {:>8} {:>8} {:>9} {:>9}",
+            "{:30} {:>9} {:>8} {:>8} {:>8} {:>9} {:>9}",
             head.0, head.1, head.2, head.3, head.4, head.5, head.6
         );
         for row in &self.rows {
             let inside = row.inside.map_or("-".to_owned(), |seconds| format!("{seconds:.3}"));
             let _ = writeln!(
                 text,
-                "{:20} {:>9.3} {:>8.3} {:>8.3} {:>8.2} {:>9} {:>9.0}",
+                "{:30} {:>9.3} {:>8.3} {:>8.3} {:>8.2} {:>9} {:>9.0}",
                 row.label, row.median, row.min, row.max, row.ratio, inside, row.peak_mib
             );
         }
@@ -108,15 +108,13 @@ fn median(values: &[f64]) -> Option<f64> {
 
 fn conditions(options: &Options) -> String {
     let gib = (options.rows * options.columns * 16) as f64 / f64::from(1 << 30);
+    let data = match options.suite {
+        Suite::Fft => format!("{} x {} complex128 ({gib:.2} GiB)", options.rows, options.columns),
+        Suite::Npy => "50000 appends of 16 x 64 float64, 128 of 16384 x 64, 2 GiB read".to_owned(),
+    };
     let load = load().map_or(String::new(), |load| format!(", load {load}"));
     let durable = if options.durable { ", all wait for the disk" } else { "" };
-    format!(
-        "{} x {} complex128 ({gib:.2} GiB), {} runs, {} cores{load}{durable}",
-        options.rows,
-        options.columns,
-        options.runs,
-        cores()
-    )
+    format!("{data}, {} runs, {} cores{load}{durable}", options.runs, cores())
 }
 
 fn cores() -> usize {
