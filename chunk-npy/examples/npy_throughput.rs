@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! npy_throughput append FILE APPENDS ROWS      items of ROWS x 64 f64, each handed to the system at once, one commit
+//! npy_throughput gather FILE APPENDS ROWS      the same through the appender's buffer
 //! npy_throughput write FILE APPENDS ROWS       the same bytes by write(2)
 //! npy_throughput read FILE                     the array in slabs of 8 MiB, one buffer
 //! npy_throughput read-bare FILE                the file by read(2) of 8 MiB, one buffer
@@ -24,21 +25,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let start = Instant::now();
     match words.as_slice() {
-        ["append", file, appends, rows] => append(file, appends.parse()?, rows.parse()?)?,
+        ["append", file, appends, rows] => append(file, appends.parse()?, rows.parse()?, Some(0))?,
+        ["gather", file, appends, rows] => append(file, appends.parse()?, rows.parse()?, None)?,
         ["write", file, appends, rows] => write(file, appends.parse()?, rows.parse()?)?,
         ["read", file] => read(file)?,
         ["read-bare", file] => read_bare(file)?,
-        ["make", file] => append(file, 256, 16384)?,
-        _ => return Err("append, write, read, read-bare or make: see the source".into()),
+        ["make", file] => append(file, 256, 16384, None)?,
+        _ => return Err("append, gather, write, read, read-bare or make: see the source".into()),
     }
     println!("seconds {:.6}", start.elapsed().as_secs_f64());
     Ok(())
 }
 
 /// A row-major array of `rows * appends` by 64 grows by `rows` at a time.
-fn append(file: &str, appends: u64, rows: u64) -> Result<(), Box<dyn Error>> {
+fn append(file: &str, appends: u64, rows: u64, buffer: Option<usize>) -> Result<(), Box<dyn Error>> {
     let block = vec![0.5_f64; (rows * COLUMNS) as usize];
-    let options = AppendOptions::new(Mode::Truncate).with_buffer(0).with_sync(false);
+    let mut options = AppendOptions::new(Mode::Truncate).with_sync(false);
+    if let Some(bytes) = buffer {
+        options = options.with_buffer(bytes);
+    }
     let mut appender = options.open(file, &DType::F64, &[COLUMNS])?;
     for _ in 0..appends {
         appender.append(&block)?;

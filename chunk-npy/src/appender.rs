@@ -60,12 +60,12 @@ pub struct AppendOptions {
 }
 
 /// Appends smaller than this are gathered.
-const BUFFER: usize = 256 << 10;
+const BUFFER: usize = 64 << 10;
 /// What is brought into the order of the file at once.
 const BLOCK: u64 = 1 << 20;
 
 impl AppendOptions {
-    /// With this mode; in row-major order, nothing cast, 256 KiB of buffer, synced, uncommitted bytes cut off.
+    /// With this mode; in row-major order, nothing cast, 64 KiB of buffer, synced, uncommitted bytes cut off.
     #[must_use]
     pub fn new(mode: Mode) -> Self {
         AppendOptions {
@@ -189,6 +189,7 @@ impl AppendOptions {
         let most = most_items(&header, &place)?;
         Ok(NpyAppender {
             layout: Layout::new(&header),
+            item_elements: header.item_elements(),
             item_bytes: header.item_bytes(),
             place,
             file,
@@ -267,6 +268,7 @@ pub struct NpyAppender {
     header: Header,
     layout: Layout,
     axis: usize,
+    item_elements: u64,
     item_bytes: u64,
     /// Items that are committed, written or in the buffer.
     items: u64,
@@ -354,7 +356,7 @@ impl NpyAppender {
     /// # Errors
     /// As [`NpyAppender::append`].
     pub fn append_bytes(&mut self, dtype: &DType, bytes: &[u8]) -> Result<()> {
-        let item = self.item_elements() * dtype.size() as u64;
+        let item = self.item_elements * dtype.size() as u64;
         let given = bytes.len() as u64;
         if item == 0 && given == 0 {
             return Ok(());
@@ -384,10 +386,6 @@ impl NpyAppender {
         let elements = array.as_standard_layout();
         let elements = elements.as_slice().unwrap_or_default();
         self.append_items(&T::DTYPE, items, T::as_bytes(elements))
-    }
-
-    fn item_elements(&self) -> u64 {
-        self.item_shape().elements()
     }
 
     fn item_shape(&self) -> Shape {
@@ -430,39 +428,38 @@ impl NpyAppender {
         if self.buffer.len() + bytes.len() > self.buffer_bytes {
             self.flush()?;
         }
-        let slab = self.slab(0, count);
-        if bytes.len() < self.buffer_bytes {
-            let start = self.buffer.len();
-            if self.buffer.capacity() < self.buffer_bytes {
-                self.buffer.reserve_exact(self.buffer_bytes - start);
-            }
-            if self.layout.is_memorys() {
-                self.buffer.extend_from_slice(bytes);
-            } else {
-                self.buffer.resize(start + bytes.len(), 0);
-                self.layout.encode(bytes, &slab, &slab, &mut self.buffer[start..]);
-            }
+        if bytes.len() >= self.buffer_bytes {
+            self.write_through(count, bytes)?;
+            self.written += count;
             return Ok(());
         }
-        self.write_through(count, &slab, bytes)?;
-        self.written += count;
+        let start = self.buffer.len();
+        if self.buffer.capacity() < self.buffer_bytes {
+            self.buffer.reserve_exact(self.buffer_bytes - start);
+        }
+        if self.layout.is_memorys() {
+            self.buffer.extend_from_slice(bytes);
+        } else {
+            let slab = self.slab(0, count);
+            self.buffer.resize(start + bytes.len(), 0);
+            self.layout.encode(bytes, &slab, &slab, &mut self.buffer[start..]);
+        }
         Ok(())
     }
 
     /// Writes items past the end, in the order of the file, a block at a time.
-    fn write_through(&mut self, count: u64, slab: &Slab, bytes: &[u8]) -> Result<()> {
+    fn write_through(&mut self, count: u64, bytes: &[u8]) -> Result<()> {
         if self.layout.is_memorys() {
             return self.write(self.written, bytes);
         }
-        let step = (BLOCK / self.item_bytes.max(1)).clamp(1, count);
+        let slab = self.slab(0, count);
+        let step = (BLOCK / self.item_bytes.max(1)).clamp(1, count.max(1));
         let mut block = vec![0; (step * self.item_bytes) as usize];
         for first in (0..count).step_by(step as usize) {
             let piece = self.slab(first, step.min(count - first));
             let out = &mut block[..(piece.count()[self.axis] * self.item_bytes) as usize];
-            self.layout.encode(bytes, slab, &piece, out);
-            let written = self.written + first;
-            Self::write_to(&self.file, &self.layout, self.item_bytes, written, out)
-                .inspect_err(|_| self.leftovers = true)?;
+            self.layout.encode(bytes, &slab, &piece, out);
+            self.write(self.written + first, out)?;
         }
         Ok(())
     }
@@ -473,11 +470,8 @@ impl NpyAppender {
     }
 
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
-        Self::write_to(&self.file, &self.layout, self.item_bytes, at, bytes).inspect_err(|_| self.leftovers = true)
-    }
-
-    fn write_to(file: &LockedFile, layout: &Layout, item_bytes: u64, at: u64, bytes: &[u8]) -> Result<()> {
-        file.file().write_at(bytes, layout.base + at * item_bytes)
+        let offset = self.layout.base + at * self.item_bytes;
+        self.file.file().write_at(bytes, offset).inspect_err(|_| self.leftovers = true)
     }
 
     /// Hands the buffer to the system.
@@ -487,8 +481,10 @@ impl NpyAppender {
     pub fn flush(&mut self) -> Result<()> {
         self.check_open()?;
         if self.written < self.items {
-            Self::write_to(&self.file, &self.layout, self.item_bytes, self.written, &self.buffer)
-                .inspect_err(|_| self.leftovers = true)?;
+            let buffer = std::mem::take(&mut self.buffer);
+            let written = self.write(self.written, &buffer);
+            self.buffer = buffer;
+            written?;
             self.buffer.clear();
             self.written = self.items;
         }

@@ -139,11 +139,15 @@ impl Header {
         Some(if self.fortran { last } else { 0 })
     }
 
-    /// Bytes of all elements of one step along the growth axis.
+    /// Elements of one step along the growth axis.
+    pub(crate) fn item_elements(&self) -> u64 {
+        let Some(axis) = self.growth_axis() else { return 1 };
+        self.shape.clone().with_axis(axis, 1).elements()
+    }
+
+    /// Bytes of them.
     pub(crate) fn item_bytes(&self) -> u64 {
-        let Some(axis) = self.growth_axis() else { return self.data_bytes() };
-        let others = self.shape.iter().enumerate().filter(|(other, _)| *other != axis).map(|(_, extent)| *extent);
-        others.collect::<Shape>().elements().saturating_mul(self.kind.dtype.size() as u64)
+        self.item_elements() * self.kind.dtype.size() as u64
     }
 
     /// The same header, byte by byte as long, with another extent along the growth axis; `None` if that is too long.

@@ -90,6 +90,7 @@ fn all_npy(list: &Commands) -> Vec<Program> {
     let (small, large) = (["50000", "16"], ["128", "16384"]);
     vec![
         list.npy("append-small/chunk", "append", small),
+        list.npy("append-small/chunk-buffered", "gather", small),
         list.npy("append-small/write(2)", "write", small),
         list.append_array("append-small/npy-append-array", small),
         list.npy("append-large/chunk", "append", large),
