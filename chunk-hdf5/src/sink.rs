@@ -134,6 +134,7 @@ impl Hdf5Sink {
             chunk: (!self.info.shape.is_empty()).then_some(&self.writer.chunk),
             filters: &self.filters,
             fill: self.info.fill.as_ref().map(Scalar::bytes),
+            mappings: &[],
         };
         let dataset = library::create(&file, &creation).map_err(fail)?;
         Ok(Output { dataset, file, new, shape: self.info.shape.clone() })

@@ -10,8 +10,9 @@ use hdf5_sys::h5p::{
 };
 use hdf5_sys::h5s::{H5S_UNLIMITED, H5S_class_t, H5Screate, H5Screate_simple};
 
-use super::{Handle, Result, check, dataspace, rank_of, text};
+use super::{Handle, Result, check, dataspace, rank_of, text, virtual_map};
 use crate::codec::StoredFilter;
+use crate::virtual_dataset::VirtualMapping;
 
 /// What a dataset is created with.
 #[derive(Debug)]
@@ -25,14 +26,17 @@ pub(crate) struct Creation<'a> {
     pub(crate) filters: &'a [StoredFilter],
     /// An element of `kind`.
     pub(crate) fill: Option<&'a [u8]>,
+    /// The pieces of a virtual dataset; none otherwise.
+    pub(crate) mappings: &'a [VirtualMapping],
 }
 
 /// Creates a dataset, and the groups that its name goes through.
 pub(crate) fn create(file: &hdf5::File, creation: &Creation) -> Result<Dataset> {
     let name = text(creation.name)?;
     sync(|| {
-        let space = create_space(creation)?;
+        let space = create_space(creation.extents, creation.most)?;
         let list = creation_list(creation)?;
+        creation.mappings.iter().try_for_each(|mapping| virtual_map::add(&list, &space, mapping))?;
         // SAFETY: a plain call that makes a property list, owned by the handle.
         let links = Handle::new(unsafe { H5Pcreate(*H5P_CLS_LINK_CREATE) })?;
         // SAFETY: an open property list of link creation.
@@ -47,15 +51,15 @@ pub(crate) fn create(file: &hdf5::File, creation: &Creation) -> Result<Dataset> 
     })
 }
 
-fn create_space(creation: &Creation) -> Result<Dataspace> {
-    if creation.extents.is_empty() {
+pub(super) fn create_space(extents: &[u64], most: &[Option<u64>]) -> Result<Dataspace> {
+    if extents.is_empty() {
         // SAFETY: a plain call.
         return dataspace(unsafe { H5Screate(H5S_class_t::H5S_SCALAR) });
     }
-    let most: Vec<hsize_t> = creation.most.iter().map(|extent| extent.unwrap_or(H5S_UNLIMITED)).collect();
-    assert_eq!(most.len(), creation.extents.len(), "as many maximal extents as extents");
+    let most: Vec<hsize_t> = most.iter().map(|extent| extent.unwrap_or(H5S_UNLIMITED)).collect();
+    assert_eq!(most.len(), extents.len(), "as many maximal extents as extents");
     // SAFETY: both lists are as long as the stated rank.
-    dataspace(unsafe { H5Screate_simple(rank_of(&most), creation.extents.as_ptr(), most.as_ptr()) })
+    dataspace(unsafe { H5Screate_simple(rank_of(&most), extents.as_ptr(), most.as_ptr()) })
 }
 
 fn creation_list(creation: &Creation) -> Result<Handle> {

@@ -12,6 +12,7 @@ mod link;
 mod new_datatype;
 mod transfer;
 mod variable;
+mod virtual_map;
 
 use std::ffi::{CStr, CString, c_char, c_int};
 
@@ -21,6 +22,7 @@ use hdf5_sys::h5::{H5free_memory, H5get_libversion};
 use hdf5_sys::h5i::{H5Idec_ref, hid_t};
 
 pub(crate) use self::attribute::attribute_bytes;
+use self::create::create_space;
 pub(crate) use self::create::{Creation, create};
 pub(crate) use self::dataset::{
     Extents, ExternalPiece, extents, external_pieces, fill_value, filters, has_extensible_array,
@@ -32,6 +34,7 @@ pub(crate) use self::link::{Link, link};
 pub(crate) use self::new_datatype::{Atom, array, compound, enumeration, fixed_string, native, opaque};
 pub(crate) use self::transfer::{chunk_size, convert, read, read_chunk, set_extents, write, write_chunk};
 pub(crate) use self::variable::{Elements, read_sequences, read_strings, referenced_name};
+pub(crate) use self::virtual_map::virtual_mappings;
 
 type Result<T> = std::result::Result<T, hdf5::Error>;
 

@@ -1,0 +1,128 @@
+//! Virtual datasets: which piece of which dataset stands where.
+
+use std::path::Path;
+
+use chunk_core::{DatasetInfo, NewFile, Result, Scalar, Shape};
+use hdf5::dataset::Layout;
+
+use crate::error::Place;
+use crate::file;
+use crate::library::{self, Creation};
+use crate::options::ReadOptions;
+use crate::source;
+
+/// A virtual dataset, as an HDF5 file describes it: nothing of its sources is looked at.
+///
+/// The crate `chunk-virtual` reads such datasets, and makes them of stacks and layouts.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct VirtualDataset {
+    /// Shape, dtype, maximal shape and fill value. Where the shape is without end, it is what libhdf5 found of the sources.
+    pub info: DatasetInfo,
+    /// Its name in its file, from the root.
+    pub name: String,
+    /// Its pieces; where they overlap, the last is read.
+    pub mappings: Vec<VirtualMapping>,
+}
+
+/// One piece of a virtual dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualMapping {
+    /// The file of the source: `.` is the virtual dataset's own, other relative names are beside it. In both names `%b`
+    /// stands for the number of the block, where the piece is without end, and `%%` for `%`.
+    pub file: String,
+    /// The name of the source in its file.
+    pub dataset: String,
+    /// Where in the virtual dataset it stands.
+    pub at: Region,
+    /// What of the source stands there: as many elements, in the same order.
+    pub of: Region,
+    /// Extents of the source. A file does not keep them: read back, they are what `of` reaches.
+    pub source_shape: Shape,
+}
+
+/// What is selected of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Region {
+    /// All of it.
+    All,
+    /// Evenly spaced blocks.
+    Hyperslab(Hyperslab),
+    /// None of it.
+    Nothing,
+    /// Points, or blocks that are not evenly spaced.
+    Irregular,
+}
+
+/// Evenly spaced blocks, as libhdf5 has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hyperslab {
+    /// Where the first block begins along each axis.
+    pub start: Vec<u64>,
+    /// From the start of a block to that of the next.
+    pub stride: Vec<u64>,
+    /// How many blocks; `None` is without end.
+    pub count: Vec<Option<u64>>,
+    /// Extent of a block; `None` is without end.
+    pub block: Vec<Option<u64>>,
+}
+
+impl VirtualDataset {
+    /// A dataset `name` of these pieces.
+    #[must_use]
+    pub fn new(info: DatasetInfo, name: impl Into<String>, mappings: Vec<VirtualMapping>) -> Self {
+        VirtualDataset { info, name: file::absolute(&name.into()), mappings }
+    }
+
+    /// The virtual dataset of this name, or the file's only dataset; `None` if it is not virtual.
+    ///
+    /// # Errors
+    /// As [`Hdf5Source::open`](crate::Hdf5Source::open).
+    pub fn read(path: impl AsRef<Path>, name: Option<&str>, options: ReadOptions) -> Result<Option<Self>> {
+        let path = path.as_ref();
+        let (_own, library_file) = file::open(path, options.locking)?;
+        let (dataset, place) = file::dataset(&library_file, path, name)?;
+        if dataset.layout() != Layout::Virtual {
+            return Ok(None);
+        }
+        let info = source::entry(&dataset, &place)?.info;
+        let fail = |error: hdf5::Error| place.library("read the mappings", &error);
+        let mappings = library::virtual_mappings(&dataset).map_err(fail)?;
+        Ok(Some(VirtualDataset { info, name: place.dataset.clone(), mappings }))
+    }
+
+    /// Writes the dataset to a new file at `path`, under a temporary name until it is complete.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`](chunk_core::Error::AlreadyExists), unless it may be overwritten; a missing directory; a
+    /// dtype that HDF5 cannot hold; mappings that libhdf5 refuses.
+    pub fn write(&self, path: impl AsRef<Path>, overwrite: bool) -> Result<()> {
+        let path = path.as_ref();
+        let place = Place::new(path, &self.name);
+        if self.name.is_empty() {
+            return Err(place.unsupported("the root group cannot be a dataset"));
+        }
+        self.info.check()?;
+        let kind = crate::dtype::datatype(&self.info.dtype).map_err(|unmapped| place.unmapped("HDF5", unmapped))?;
+        NewFile::check(path, overwrite)?;
+        let new = NewFile::beside(path)?;
+        let fail = |error: hdf5::Error| place.library("create", &error);
+        let library_file = file::library_options().create(new.temporary_path()).map_err(fail)?;
+        let fixed: Vec<_> = self.info.shape.iter().map(|extent| Some(*extent)).collect();
+        let creation = Creation {
+            name: &place.dataset,
+            kind: &kind,
+            extents: &self.info.shape,
+            most: self.info.max_shape.as_ref().unwrap_or(&fixed),
+            chunk: None,
+            filters: &[],
+            fill: self.info.fill.as_ref().map(Scalar::bytes),
+            mappings: &self.mappings,
+        };
+        let dataset = library::create(&library_file, &creation).map_err(fail)?;
+        drop(dataset);
+        library_file.close().map_err(fail)?;
+        new.publish(overwrite)
+    }
+}
