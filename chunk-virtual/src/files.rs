@@ -179,7 +179,7 @@ impl FileSource<'_> {
 
     fn lease(&self) -> Result<Lease> {
         let key = (self.files.group, self.index as u64);
-        self.files.pool.lease(key, &self.location, &self.info, self.files.stamp(self.index))
+        self.files.pool.lease(key, &self.location, Some(&self.info), self.files.stamp(self.index))
     }
 
     /// What the first file costs for a slab like this one, as far as it reaches: the others are not opened to plan.

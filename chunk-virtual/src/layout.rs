@@ -8,9 +8,15 @@ use chunk_core::{
 };
 
 use crate::fill::Constant;
+#[cfg(feature = "hdf5")]
+use crate::mapped::Mapped;
 use crate::place::Place;
 use crate::reading::Reading;
-use crate::{AnySource, Fill, Indices, Selected, VirtualSource};
+use crate::{AnySource, Fill, Indices, Selected, Selection, SourcePool, VirtualSource};
+
+/// Elements that are looked at together where regions are not dense.
+#[cfg(feature = "hdf5")]
+const LOOKED_AT_ONCE: u64 = 1 << 24;
 
 /// Sources placed in regions of a shape, as one source.
 ///
@@ -70,8 +76,40 @@ struct Regions {
 pub(crate) struct Region {
     pub(crate) place: Place,
     source: Arc<dyn ChunkSource>,
-    /// The file, and what is taken of it, if that is what the source is.
-    pub(crate) file: Option<Arc<VirtualSource>>,
+    pub(crate) origin: Origin,
+}
+
+/// Where a source comes from, as far as that is known.
+#[derive(Clone)]
+pub(crate) enum Origin {
+    /// All of a file's dataset, or what is selected of it.
+    File(Arc<VirtualSource>, #[cfg_attr(not(feature = "hdf5"), allow(dead_code))] Option<Selection>),
+    /// Positions of a dataset of which no more is known.
+    #[cfg(feature = "hdf5")]
+    Mapped(Arc<Mapped>),
+    Other,
+}
+
+impl Origin {
+    /// Whether it is there, or nothing that could be missing; an error if that cannot be told.
+    fn is_there(&self) -> Result<bool> {
+        match self {
+            Origin::File(file, _) => file.is_there(),
+            #[cfg(feature = "hdf5")]
+            Origin::Mapped(mapped) => mapped.is_there(),
+            Origin::Other => Ok(true),
+        }
+    }
+
+    /// What opens it, if something does.
+    fn pool(&self) -> Option<&Arc<SourcePool>> {
+        match self {
+            Origin::File(file, _) => Some(file.pool()),
+            #[cfg(feature = "hdf5")]
+            Origin::Mapped(mapped) => Some(mapped.pool()),
+            Origin::Other => None,
+        }
+    }
 }
 
 impl VirtualLayout {
@@ -121,10 +159,10 @@ impl VirtualLayout {
     /// [`Error::IndexOutOfBounds`]; [`Error::DTypeMismatch`]: see [`chunk_core::cast`].
     pub fn place(&mut self, at: &Indices, source: impl Into<AnySource>) -> Result<()> {
         match source.into() {
-            AnySource::Source(source) => self.add(Place::new(&self.info.shape, at)?, source, None),
+            AnySource::Source(source) => self.add(Place::new(&self.info.shape, at)?, source, Origin::Other),
             AnySource::File(file) => {
                 let file = Arc::new(*file);
-                self.add(Place::new(&self.info.shape, at)?, Arc::clone(&file) as _, Some(file))
+                self.add(Place::new(&self.info.shape, at)?, Arc::clone(&file) as _, Origin::File(file, None))
             }
         }
     }
@@ -138,10 +176,11 @@ impl VirtualLayout {
     pub fn place_selected(&mut self, at: &Indices, file: VirtualSource, of: &Indices) -> Result<()> {
         let file = Arc::new(file);
         let selected = Selected::new(Arc::clone(&file) as _, of)?;
-        self.add(Place::new(&self.info.shape, at)?, Arc::new(selected), Some(file))
+        let origin = Origin::File(file, Some(selected.selection().clone()));
+        self.add(Place::new(&self.info.shape, at)?, Arc::new(selected), origin)
     }
 
-    fn add(&mut self, place: Place, source: Arc<dyn ChunkSource>, file: Option<Arc<VirtualSource>>) -> Result<()> {
+    fn add(&mut self, place: Place, source: Arc<dyn ChunkSource>, origin: Origin) -> Result<()> {
         let (own, info) = (&self.info, source.info());
         if info.dtype != own.dtype {
             return Err(Error::DTypeMismatch {
@@ -168,9 +207,39 @@ impl VirtualLayout {
         }
         let hashed = self.identity.take().zip(info.identity.as_ref());
         self.identity = hashed.map(|(builder, identity)| builder.input(identity).field("at", format!("{place:?}")));
-        Arc::make_mut(&mut self.regions).push(Region { place, source, file });
+        Arc::make_mut(&mut self.regions).push(Region { place, source, origin });
         self.identify();
         Ok(())
+    }
+
+    /// Places positions of a dataset of which no more is known.
+    #[cfg(feature = "hdf5")]
+    pub(crate) fn place_mapped(&mut self, place: Place, mapped: Mapped) -> Result<()> {
+        let mapped = Arc::new(mapped);
+        self.add(place, Arc::clone(&mapped) as _, Origin::Mapped(mapped))
+    }
+
+    #[cfg(feature = "hdf5")]
+    pub(crate) fn regions(&self) -> &[Region] {
+        &self.regions.placed
+    }
+
+    #[cfg(feature = "hdf5")]
+    pub(crate) fn fill(&self) -> Option<&Fill> {
+        self.fill.as_ref()
+    }
+
+    /// Some piece that has no source.
+    #[cfg(feature = "hdf5")]
+    pub(crate) fn uncovered(&self) -> Result<Option<Slab>> {
+        let whole = Slab::whole(&self.info.shape);
+        for part in whole.split(whole.elements().div_ceil(LOOKED_AT_ONCE), 1) {
+            let touching = self.regions.touching(&part);
+            if let Some(slab) = self.regions.uncovered(&part, &touching, &Worker::new())? {
+                return Ok(Some(slab));
+            }
+        }
+        Ok(None)
     }
 
     /// How many sources were placed.
@@ -223,9 +292,11 @@ impl VirtualLayout {
         if uncovered.is_some() {
             value.fill(out);
         }
-        self.regions.read(share, &touching, out, worker, |region| match &region.file {
-            Some(file) if fill.fills_missing() && !file.is_there()? => Ok(Paint::Value(value.clone())),
-            _ => Ok(Paint::Source(&region.source)),
+        self.regions.read(share, &touching, out, worker, |region| {
+            if fill.fills_missing() && !region.origin.is_there()? {
+                return Ok(Paint::Value(value.clone()));
+            }
+            Ok(Paint::Source(&region.source))
         })
     }
 }
@@ -237,6 +308,11 @@ enum Paint<'a> {
 }
 
 impl Region {
+    #[cfg(feature = "hdf5")]
+    pub(crate) fn name(&self) -> String {
+        self.source.info().name.clone()
+    }
+
     /// Where it begins and ends along the first axis.
     fn along_first(&self) -> std::ops::Range<u64> {
         if self.place.steps.is_empty() { 0..1 } else { self.place.range(0) }
@@ -378,10 +454,16 @@ impl ChunkSource for VirtualLayout {
     }
 
     fn held_bytes(&self) -> u64 {
-        self.regions
-            .placed
-            .iter()
-            .fold(self.regions.bytes(), |sum, region| sum.saturating_add(region.source.held_bytes()))
+        let mut pools: Vec<&Arc<SourcePool>> = Vec::new();
+        let mut held = self.regions.bytes();
+        for region in &self.regions.placed {
+            match region.origin.pool() {
+                None => held = held.saturating_add(region.source.held_bytes()),
+                Some(pool) if pools.iter().any(|known| Arc::ptr_eq(known, pool)) => {}
+                Some(pool) => pools.push(pool),
+            }
+        }
+        pools.iter().fold(held, |held, pool| held.saturating_add(pool.held_bytes()))
     }
 
     fn cost(&self, slab: &Slab, threads: usize) -> Cost {
@@ -440,9 +522,9 @@ impl ChunkSource for FilledMask {
         slab.check(&self.info, out.len())?;
         out.fill(1);
         let touching = self.regions.touching(slab);
-        self.regions.read(slab, &touching, out, worker, |region| match &region.file {
-            Some(file) if self.fills_missing => Ok(Paint::Value(Scalar::from(!file.is_there()?))),
-            _ => Ok(Paint::Value(Scalar::from(false))),
+        self.regions.read(slab, &touching, out, worker, |region| {
+            let missing = self.fills_missing && !region.origin.is_there()?;
+            Ok(Paint::Value(Scalar::from(missing)))
         })
     }
 }

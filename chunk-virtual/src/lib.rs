@@ -7,9 +7,13 @@ mod ends;
 mod files;
 mod fill;
 mod gather;
+#[cfg(feature = "hdf5")]
+pub mod hdf5;
 mod index;
 mod layout;
 mod manifest;
+#[cfg(feature = "hdf5")]
+mod mapped;
 mod place;
 mod pool;
 mod reading;

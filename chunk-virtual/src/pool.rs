@@ -11,13 +11,13 @@ use crate::stamp::Stamp;
 
 /// Sources that are open at once, unless more are being read at that very moment. An HDF5 file takes two descriptors.
 const MOST_OPEN: usize = 64;
-const MEMORY: u64 = 8 << 20;
+const MEMORY: u64 = 16 << 20;
 
 /// Opens sources when they are read, and keeps the latest open: what [`VirtualSource`](crate::VirtualSource)s share.
 ///
 /// Any number of sources can be made with one pool. At most [`most_open`](SourcePool::with_most_open) are open at once,
 /// 64 by default, or as many as are being read at that moment if that is more; the one unused for longest is closed
-/// first. What they hold in memory, 8 MiB by default, is never exceeded, and is counted in the plans of those that read.
+/// first. What they hold in memory, 16 MiB by default, is never exceeded, and is counted in the plans of those that read.
 #[derive(Debug)]
 pub struct SourcePool {
     registry: Arc<Registry>,
@@ -49,11 +49,19 @@ struct Slot {
 }
 
 /// A source that stays open while this is there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Lease {
     source: Arc<dyn ChunkSource>,
     /// A slot that is in use is not given up.
     _slot: Arc<Slot>,
+}
+
+impl Lease {
+    /// The source, which may be closed only after the lease is given back.
+    #[cfg(feature = "hdf5")]
+    pub(crate) fn source(&self) -> Arc<dyn ChunkSource> {
+        Arc::clone(&self.source)
+    }
 }
 
 impl Deref for Lease {
@@ -133,7 +141,7 @@ impl SourcePool {
         &self,
         key: Key,
         location: &Location,
-        declared: &DatasetInfo,
+        declared: Option<&DatasetInfo>,
         stamp: Option<Stamp>,
     ) -> Result<Lease> {
         let slot = self.slot(key);
@@ -170,19 +178,19 @@ impl SourcePool {
         &self,
         slot: &Slot,
         location: &Location,
-        declared: &DatasetInfo,
+        declared: Option<&DatasetInfo>,
         stamp: Option<Stamp>,
     ) -> Result<Arc<dyn ChunkSource>> {
         let source = self.registry.open(location)?;
-        check(source.info(), declared)?;
+        declared.map_or(Ok(()), |declared| check(source.info(), declared))?;
         if let Some(stamp) = stamp {
-            stamp.check(location.path(), &declared.name)?;
+            stamp.check(location.path(), &location.to_string())?;
         }
         let held = source.held_bytes();
         let mut state = lock(&self.state);
         while state.held + state.reserved + held > self.memory {
             if !state.close_one() {
-                return Err(self.too_much(held, &declared.name));
+                return Err(self.too_much(held, &location.to_string()));
             }
         }
         state.held += held;

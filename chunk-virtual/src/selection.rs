@@ -72,6 +72,16 @@ impl Selection {
         Selection { source_shape, picks, axes }
     }
 
+    /// Evenly spaced positions along each axis of an array of `shape`, inside it; axes that are not `kept` go.
+    #[cfg(feature = "hdf5")]
+    pub(crate) fn of_steps(shape: &Shape, steps: &[Steps], kept: &[usize]) -> Self {
+        Selection {
+            source_shape: shape.clone(),
+            picks: steps.iter().copied().map(Pick::Range).collect(),
+            axes: kept.iter().copied().map(Axis::Source).collect(),
+        }
+    }
+
     /// The shape of what is selected.
     #[must_use]
     pub fn shape(&self) -> Shape {
@@ -319,7 +329,7 @@ impl Steps {
     }
 
     /// Of these positions, those with these numbers.
-    fn steps(&self, numbers: Steps) -> Self {
+    pub(crate) fn steps(&self, numbers: Steps) -> Self {
         match numbers.count {
             0 => Steps::NONE,
             1 => Steps { start: self.at(numbers.start), step: 1, count: 1 },

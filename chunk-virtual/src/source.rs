@@ -89,16 +89,7 @@ impl VirtualSource {
 
     /// Whether it can be opened and is what was described; an error if that cannot be told.
     pub(crate) fn is_there(&self) -> Result<bool> {
-        match self.lease() {
-            Ok(_) => Ok(true),
-            Err(
-                Error::FileNotFound { .. }
-                | Error::DatasetNotFound { .. }
-                | Error::NotADataset { .. }
-                | Error::SourceChanged { .. },
-            ) => Ok(false),
-            Err(error) => Err(error),
-        }
+        is_there(self.lease().map(drop))
     }
 
     pub(crate) fn stamp(&self) -> Option<Stamp> {
@@ -106,7 +97,21 @@ impl VirtualSource {
     }
 
     fn lease(&self) -> Result<Lease> {
-        self.pool.lease(self.key, &self.location, &self.info, self.stamp)
+        self.pool.lease(self.key, &self.location, Some(&self.info), self.stamp)
+    }
+}
+
+/// Whether what was looked for is there and what was described; an error if that cannot be told.
+pub(crate) fn is_there(looked: Result<()>) -> Result<bool> {
+    match looked {
+        Ok(()) => Ok(true),
+        Err(
+            Error::FileNotFound { .. }
+            | Error::DatasetNotFound { .. }
+            | Error::NotADataset { .. }
+            | Error::SourceChanged { .. },
+        ) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -48,7 +48,7 @@ const SHARES: usize = 4;
 pub struct VirtualStack {
     pub(crate) axis: usize,
     pub(crate) promote: bool,
-    info: DatasetInfo,
+    pub(crate) info: DatasetInfo,
     pub(crate) ends: Ends,
     pub(crate) parts: Vec<Part>,
     pub(crate) files: Vec<Files>,

@@ -1,0 +1,127 @@
+//! HDF5 with its virtual datasets as a backend.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chunk_core::{
+    Backend, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Registry,
+    Result,
+};
+use chunk_hdf5::{Hdf5, ReadOptions, VirtualDataset};
+
+use super::open::{OpenOptions, open};
+use crate::SourcePool;
+
+/// Virtual datasets of virtual datasets end here.
+const MOST_DEPTH: usize = 32;
+const SOURCE_MEMORY: u64 = 2 << 20;
+
+/// HDF5 files, virtual datasets included: [`Hdf5`], which refuses those, with [`open`](super::open()) for them.
+///
+/// Sources of a virtual dataset may be virtual themselves, to a depth of 32; one that is its own source is refused.
+///
+/// ```
+/// use chunk_core::Registry;
+/// use chunk_virtual::hdf5::{OpenOptions, VirtualHdf5};
+///
+/// let backend = VirtualHdf5::default().with_opening(OpenOptions::default().with_outside(true));
+/// assert!(Registry::new().with(backend).open(&"missing.h5".parse()?).is_err());
+/// # Ok::<(), chunk_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct VirtualHdf5 {
+    inner: Hdf5,
+    reading: ReadOptions,
+    opening: OpenOptions,
+    source_memory: u64,
+    /// The virtual datasets that this one is a source of, outermost first.
+    above: Vec<(PathBuf, String)>,
+}
+
+impl Default for VirtualHdf5 {
+    fn default() -> Self {
+        let (inner, reading, opening) = (Hdf5::default(), ReadOptions::default(), OpenOptions::default());
+        VirtualHdf5 { inner, reading, opening, source_memory: SOURCE_MEMORY, above: Vec::new() }
+    }
+}
+
+impl VirtualHdf5 {
+    /// With so much memory for what the open sources of a virtual dataset hold, 2 MiB by default; sources that are
+    /// virtual themselves have a quarter of it.
+    #[must_use]
+    pub fn with_source_memory(mut self, memory: Bytes) -> Self {
+        self.source_memory = memory.0;
+        self
+    }
+
+    /// With these options for virtual datasets.
+    #[must_use]
+    pub fn with_opening(mut self, opening: OpenOptions) -> Self {
+        self.opening = opening;
+        self
+    }
+
+    /// With these options for reading files.
+    #[must_use]
+    pub fn with_reading(mut self, reading: ReadOptions) -> Self {
+        self.inner = self.inner.with_reading(reading);
+        self.reading = reading;
+        self
+    }
+
+    fn open_virtual(&self, path: &Path, dataset: &VirtualDataset) -> Result<Arc<dyn ChunkSource>> {
+        let canonical = path.canonicalize().map_err(|cause| Error::io(path, "open", cause))?;
+        let own = (canonical, dataset.name.clone());
+        let refused = |what: &str| Error::Corrupt {
+            path: path.to_path_buf(),
+            dataset: dataset.name.clone(),
+            what: what.to_owned(),
+        };
+        if self.above.contains(&own) {
+            return Err(refused("the virtual dataset is a source of itself"));
+        }
+        if self.above.len() == MOST_DEPTH {
+            return Err(refused("virtual datasets are nested too deep"));
+        }
+        let mut below = self.clone();
+        below.above.push(own);
+        below.source_memory /= 4;
+        let pool = SourcePool::new(Registry::new().with(below)).with_memory(Bytes(self.source_memory));
+        let pool = Arc::new(pool);
+        Ok(Arc::new(open(path, dataset, &pool, &self.opening)?))
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Backend for VirtualHdf5 {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn extensions(&self) -> &[&str] {
+        self.inner.extensions()
+    }
+
+    fn recognises(&self, head: &[u8]) -> bool {
+        self.inner.recognises(head)
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<Entry>> {
+        self.inner.list(path)
+    }
+
+    fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
+        match VirtualDataset::read(location.path(), location.dataset(), self.reading)? {
+            Some(dataset) => self.open_virtual(location.path(), &dataset),
+            None => self.inner.open(location),
+        }
+    }
+
+    fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
+        self.inner.create(location, info, options)
+    }
+
+    fn growing(&self) -> Option<&dyn Growing> {
+        self.inner.growing()
+    }
+}
