@@ -1,6 +1,6 @@
 //! `chunk append`: adds datasets to the end of another.
 
-use chunk_core::{Backend, ChunkSink, Error, Location, Result, Run};
+use chunk_core::{Backend, ChunkSink, DatasetInfo, Error, Location, Result, Run};
 use clap::Args;
 
 use crate::Context;
@@ -51,7 +51,7 @@ impl AppendArgs {
         self.output_options.check_unused(sink.info())?;
         let end = sink.info().shape.get(inputs.axis).copied().unwrap_or(0);
         let plan = run.planner().append(std::slice::from_ref(&inputs.source), &*sink, inputs.axis, end)?;
-        let job = self.job(inputs, &self.output, plan.bytes(), plan.describe());
+        let job = self.job(inputs, sink.info(), plan.bytes(), plan.describe());
         job.execute(run, &self.run, out, |run| run.append_planned(&plan, sink))
     }
 
@@ -63,11 +63,12 @@ impl AppendArgs {
         info.max_shape = Some(most.collect());
         let planned = plan_copy(&context.registry, run, &inputs.source, &output, info, &self.output_options);
         let (plan, sink) = planned?;
-        let job = self.job(inputs, &output, plan.bytes(), plan.describe());
+        let job = self.job(inputs, sink.info(), plan.bytes(), plan.describe());
         job.execute(run, &self.run, out, |run| run.copy_planned(&plan, &inputs.source, sink))
     }
 
-    fn job<'a>(&self, inputs: &Inputs, output: &'a Location, bytes: u64, plan: String) -> Job<'a> {
+    fn job(&self, inputs: &Inputs, output: &DatasetInfo, bytes: u64, plan: String) -> Job {
+        let output = output.name.clone();
         Job { what: format!("append to {output}"), input: inputs.name(), output, bytes, plan, json: self.json }
     }
 

@@ -52,7 +52,7 @@ impl ConvertArgs {
         let job = Job {
             what: format!("convert {}", self.input),
             input: self.input.to_string(),
-            output: &output,
+            output: sink.info().name.clone(),
             bytes: plan.bytes(),
             plan: plan.describe(),
             json: self.json,

@@ -62,7 +62,7 @@ impl FftArgs {
         let job = Job {
             what: format!("fft {}", self.input),
             input: self.input.to_string(),
-            output: &output,
+            output: output.to_string(),
             bytes: info.bytes(),
             plan: staged.describe(),
             json: self.json,

@@ -16,8 +16,9 @@ pub(crate) struct Inputs {
     pub(crate) locations: Vec<Location>,
 }
 
-/// The pool's part of the budget: indices of chunks of the files that are open at once.
+/// The pool's part of the budget, for the indices of chunks of the files that are open at once.
 const POOL_SHARE: u64 = 8;
+const POOL_MOST: u64 = 256 << 20;
 
 impl Inputs {
     /// Looks at each dataset, with the patterns in their paths expanded. Files are opened again when they are read, a few
@@ -31,7 +32,7 @@ impl Inputs {
             let Dataset { source, location } = only.open(registry)?;
             return Ok(Inputs { axis: axis_of(axis, source.info())?, source, locations: vec![location] });
         }
-        let memory = Bytes(budget.bytes() / POOL_SHARE);
+        let memory = Bytes((budget.bytes() / POOL_SHARE).min(POOL_MOST));
         let pool = Arc::new(SourcePool::new(registry.clone()).with_memory(memory));
         let (mut sources, mut locations) = (Vec::new(), Vec::new());
         for arg in &args {

@@ -14,13 +14,13 @@ use crate::output::{Out, print, print_json, rate, rate_text};
 use crate::progress::ProgressWhen;
 
 /// Work that was planned, and nothing of it done yet.
-pub(crate) struct Job<'a> {
+pub(crate) struct Job {
     /// What is done, as `fft x.h5`.
     pub(crate) what: String,
     /// What is read.
     pub(crate) input: String,
     /// What is made.
-    pub(crate) output: &'a Location,
+    pub(crate) output: String,
     /// Bytes of the result.
     pub(crate) bytes: u64,
     /// The plan, for people.
@@ -32,7 +32,7 @@ pub(crate) struct Job<'a> {
 #[derive(Serialize)]
 struct JobRecord<'a> {
     input: &'a str,
-    output: String,
+    output: &'a str,
     #[serde(flatten)]
     work: Option<WorkRecord>,
     plan: &'a str,
@@ -45,7 +45,7 @@ struct WorkRecord {
     bytes_per_second: f64,
 }
 
-impl Job<'_> {
+impl Job {
     /// Prints the plan if this is a dry run; else does the work and says how fast.
     pub(crate) fn execute(
         &self,
@@ -74,8 +74,7 @@ impl Job<'_> {
     }
 
     fn print_object(&self, out: &mut Out, work: Option<WorkRecord>) -> Outcome {
-        let output = self.output.to_string();
-        print_json(out, &JobRecord { input: &self.input, output, work, plan: &self.plan })
+        print_json(out, &JobRecord { input: &self.input, output: &self.output, work, plan: &self.plan })
     }
 }
 
@@ -88,9 +87,13 @@ pub(crate) fn plan_copy(
     info: DatasetInfo,
     options: &OutputOptions,
 ) -> Result<(Plan, Box<dyn ChunkSink>)> {
-    let (info, options) = (options.wished(info)?, options.create_options());
-    let build = |info: DatasetInfo| registry.create(output, info, &options);
-    run.planner().create(source, &info, &build).map_err(|error| with_overwrite_hint(error, &options))
+    let (info, create) = (options.wished(info)?, options.create_options());
+    let build = |info: DatasetInfo| {
+        let sink = registry.create(output, info, &create)?;
+        options.check_granted(sink.info())?;
+        Ok(sink)
+    };
+    run.planner().create(source, &info, &build).map_err(|error| with_overwrite_hint(error, &create))
 }
 
 /// What a copy of a dataset is: all of it but its identity.

@@ -60,6 +60,14 @@ impl OutputOptions {
         Err(Error::InvalidArgument(format!("{name} exists already: --chunks and --filter are for a new dataset")))
     }
 
+    /// That the format has what was asked for.
+    pub(crate) fn check_granted(&self, created: &DatasetInfo) -> Result<(), Error> {
+        if self.chunks.is_none() || created.chunk_shape.is_some() {
+            return Ok(());
+        }
+        Err(Error::InvalidArgument(format!("{}: this format has no chunks; leave out --chunks", created.name)))
+    }
+
     /// How the output is created.
     pub(crate) fn create_options(&self) -> CreateOptions {
         let options = CreateOptions::default().with_overwrite(self.overwrite);

@@ -47,7 +47,7 @@ impl StackArgs {
         let job = Job {
             what: format!("stack {output}"),
             input: inputs.name(),
-            output: &output,
+            output: sink.info().name.clone(),
             bytes: plan.bytes(),
             plan: plan.describe(),
             json: self.json,
