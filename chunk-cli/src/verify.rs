@@ -251,6 +251,7 @@ impl ChunkSource for Lenient {
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        slab.check(self.info(), out.len())?;
         match self.source.read_into(slab, out, worker) {
             Ok(()) => Ok(()),
             Err(Error::Cancelled) => Err(Error::Cancelled),
@@ -270,6 +271,13 @@ mod tests {
     use super::*;
     use crate::testing::{Listed, chunk, chunk_with_failure};
     use chunk_core::{MemoryBackend, MemorySource, Registry};
+    use chunk_testkit::SourceCase;
+
+    chunk_testkit::source_conformance!(lenient, || {
+        let bytes: Vec<u8> = (0..90 * 70).map(|number: u32| number.to_le_bytes()[0]).collect();
+        let source = MemorySource::new([90, 70], &bytes).unwrap().with_chunk_shape([20, 30]).unwrap();
+        SourceCase::new(Lenient::new(Arc::new(source)), bytes).without_measuring()
+    });
 
     /// A source whose chunks with an odd first element are damaged.
     #[derive(Debug)]
