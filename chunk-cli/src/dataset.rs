@@ -8,7 +8,7 @@ use chunk_core::{ChunkSource, Error, Location, Registry, Result};
 use chunk_virtual::{AnySource, Indices, Selected, SourcePool, VirtualSource};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use crate::names::{expand, with_path};
+use crate::names::{expand, named, with_path};
 
 /// What a dataset is called on the command line.
 ///
@@ -110,7 +110,7 @@ impl DatasetArg {
 
 fn select(source: Arc<dyn ChunkSource>, brackets: &str, location: &Location) -> Result<Selected> {
     let selected = brackets.parse().and_then(|indices: Indices| Selected::new(source, &indices));
-    selected.map_err(|error| Error::InvalidArgument(format!("{location}: {}", error.report())))
+    selected.map_err(|error| named(location, error))
 }
 
 impl From<Location> for DatasetArg {

@@ -1,5 +1,6 @@
 //! Names: of files, of what is inside of them, of axes.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -112,6 +113,16 @@ pub(crate) fn with_path(location: &Location, path: impl Into<PathBuf>) -> Locati
         found = found.with_dataset(dataset);
     }
     found
+}
+
+/// An error that says of which dataset it is, where it does not yet.
+pub(crate) fn named(dataset: impl fmt::Display, error: Error) -> Error {
+    match error {
+        Error::InvalidArgument(_) | Error::IndexOutOfBounds { .. } => {
+            Error::InvalidArgument(format!("{dataset}: {}", error.report()))
+        }
+        error => error,
+    }
 }
 
 /// Whether both paths lead to one file, by links as well.

@@ -9,6 +9,7 @@ use crate::Context;
 use crate::array_text::{Abbreviation, words};
 use crate::dataset::{DatasetArg, dataset};
 use crate::failure::Outcome;
+use crate::names::named;
 use crate::options::RunOptions;
 use crate::output::{Out, print};
 
@@ -38,7 +39,7 @@ impl ShowArgs {
         }
         let elements = corners.read(self.run.watch(&run, format!("show {}", self.dataset)).run())?;
         let info = corners.source.info();
-        let words = words(&info.dtype, &elements, info.shape.is_empty())?;
+        let words = words(&info.dtype, &elements, info.shape.is_empty()).map_err(|error| named(&info.name, error))?;
         print(out, &corners.abbreviation.text(&words))
     }
 }
@@ -158,6 +159,17 @@ mod tests {
         let corners = Corners::new(source.clone(), 1 << 20).unwrap();
         corners.read(&Run::new()).unwrap();
         assert_eq!(source.bytes(), 36);
+    }
+
+    #[test]
+    fn elements_that_are_none_are_told_with_their_dataset() {
+        let memory = MemoryBackend::new();
+        let info = chunk_core::DatasetInfo::new([2], chunk_core::DType::Bool).with_name("memory:x");
+        memory.insert("x", MemorySource::from_bytes(info, [1, 2]).unwrap());
+        for command in ["show", "stats"] {
+            let failure = chunk(Registry::new().with(memory.clone()), [command, "memory:x"]).unwrap_err();
+            assert!(failure.message().unwrap().starts_with("memory:x: "), "{command}: {:?}", failure.message());
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::Context;
 use crate::array_text::{json, word};
 use crate::dataset::{DatasetArg, dataset};
 use crate::failure::Outcome;
+use crate::names::named;
 use crate::options::RunOptions;
 use crate::output::{Out, Table, print, print_json};
 use tally::Tally;
@@ -66,7 +67,8 @@ impl StatsArgs {
 
 fn tally(source: &dyn ChunkSource, run: &Run) -> Result<Tally> {
     let info = source.info();
-    let tally = run.fold(source, |_, bytes| Tally::of(&info.dtype, bytes, &info.name), Tally::merge)?;
+    let count = |bytes: &[u8]| Tally::of(&info.dtype, bytes, &info.name).map_err(|error| named(&info.name, error));
+    let tally = run.fold(source, |_, bytes| count(bytes), Tally::merge)?;
     Ok(tally.unwrap_or_default())
 }
 
