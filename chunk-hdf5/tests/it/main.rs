@@ -3,4 +3,5 @@
 mod bad_input;
 mod common;
 mod iteration;
+mod links;
 mod round_trip;
