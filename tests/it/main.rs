@@ -1,5 +1,6 @@
 //! Tests across the crates, one module a subject.
 
+mod append;
 mod bad_input;
 mod casting;
 mod conformance;
