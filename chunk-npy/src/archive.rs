@@ -130,7 +130,7 @@ fn read_directory(file: &DataFile, place: &Place) -> Result<Vec<u8>> {
     file.read_at(&mut tail, length - tail_length)?;
     let found = (0..=tail.len().saturating_sub(END_BYTES as usize)).rev().find(|at| {
         let remark = tail.get(at + 20..at + 22).map(|bytes| u64::from(u16_at(bytes, 0)));
-        tail[*at..].starts_with(END) && remark == Some((tail.len() - at) as u64 - END_BYTES)
+        tail[*at..].starts_with(END) && remark.is_some_and(|remark| (tail.len() - at) as u64 == END_BYTES + remark)
     });
     let Some(at) = found.filter(|_| length >= END_BYTES) else {
         let mut head = [0; 4];

@@ -122,6 +122,15 @@ fn no_damage_makes_it_panic_or_take_memory() {
 }
 
 #[test]
+fn a_signature_alone_is_no_archive() {
+    let (_folder, path, _) = copy();
+    for bytes in [&b"PK\x05\x06"[..], b"PK\x03\x04", b"PK\x05\x06aaaaaaaaaaaaaaaaa"] {
+        fs::write(&path, bytes).unwrap();
+        assert!(Npy::default().list(&path).is_err());
+    }
+}
+
+#[test]
 fn a_bomb_is_refused_by_its_sizes() {
     let (_folder, path, bytes) = copy();
     let directory = bytes.windows(4).rposition(|window| window == b"PK\x05\x06").unwrap();
