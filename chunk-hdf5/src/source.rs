@@ -84,7 +84,12 @@ impl Hdf5Source {
     /// # Errors
     /// As [`Hdf5Source::open`].
     pub fn open_with(path: impl AsRef<Path>, dataset: Option<&str>, options: ReadOptions) -> Result<Self> {
-        let Opened { own, dataset, place } = links::open(path.as_ref(), dataset, options)?;
+        Hdf5Source::of_dataset(links::open(path.as_ref(), dataset, options)?, options)
+    }
+
+    /// A dataset that is open already.
+    pub(crate) fn of_dataset(opened: Opened, options: ReadOptions) -> Result<Self> {
+        let Opened { own, dataset, place } = opened;
         let statement = Statement::read(&dataset, &place)?;
         let own = own.with_dataset(&place.dataset);
         let data = statement.data(&dataset, &own, &place, options)?;

@@ -8,8 +8,9 @@ use hdf5::dataset::Layout;
 use crate::error::Place;
 use crate::file;
 use crate::library::{self, Creation};
+use crate::links;
 use crate::options::ReadOptions;
-use crate::source;
+use crate::source::{self, Hdf5Source};
 
 /// A virtual dataset, as an HDF5 file describes it: nothing of its sources is looked at.
 ///
@@ -68,28 +69,39 @@ pub struct Hyperslab {
     pub block: Vec<Option<u64>>,
 }
 
+/// A dataset as it was found: one with elements of its own, or a virtual one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Opened {
+    /// Elements of its own.
+    Own(Box<Hdf5Source>),
+    /// Pieces of others.
+    Virtual(Box<VirtualDataset>),
+}
+
+impl Opened {
+    /// Opens the dataset of this name, or the file's only one.
+    ///
+    /// # Errors
+    /// As [`Hdf5Source::open`].
+    pub fn open(path: impl AsRef<Path>, name: Option<&str>, options: ReadOptions) -> Result<Self> {
+        let opened = links::open(path.as_ref(), name, options)?;
+        if opened.dataset.layout() != Layout::Virtual {
+            return Hdf5Source::of_dataset(opened, options).map(|source| Opened::Own(Box::new(source)));
+        }
+        let links::Opened { dataset, place, .. } = opened;
+        let info = source::entry(&dataset, &place)?.info;
+        let fail = |error: hdf5::Error| place.library("read the mappings", &error);
+        let mappings = library::virtual_mappings(&dataset).map_err(fail)?;
+        Ok(Opened::Virtual(Box::new(VirtualDataset { info, name: place.dataset.clone(), mappings })))
+    }
+}
+
 impl VirtualDataset {
     /// A dataset `name` of these pieces.
     #[must_use]
     pub fn new(info: DatasetInfo, name: impl Into<String>, mappings: Vec<VirtualMapping>) -> Self {
         VirtualDataset { info, name: file::absolute(&name.into()), mappings }
-    }
-
-    /// The virtual dataset of this name, or the file's only dataset; `None` if it is not virtual.
-    ///
-    /// # Errors
-    /// As [`Hdf5Source::open`](crate::Hdf5Source::open).
-    pub fn read(path: impl AsRef<Path>, name: Option<&str>, options: ReadOptions) -> Result<Option<Self>> {
-        let path = path.as_ref();
-        let (_own, library_file) = file::open(path, options.locking)?;
-        let (dataset, place) = file::dataset(&library_file, path, name)?;
-        if dataset.layout() != Layout::Virtual {
-            return Ok(None);
-        }
-        let info = source::entry(&dataset, &place)?.info;
-        let fail = |error: hdf5::Error| place.library("read the mappings", &error);
-        let mappings = library::virtual_mappings(&dataset).map_err(fail)?;
-        Ok(Some(VirtualDataset { info, name: place.dataset.clone(), mappings }))
     }
 
     /// Writes the dataset to a new file at `path`, under a temporary name until it is complete.

@@ -7,7 +7,7 @@ use chunk_core::{
     Backend, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Registry,
     Result,
 };
-use chunk_hdf5::{Hdf5, ReadOptions, VirtualDataset};
+use chunk_hdf5::{Hdf5, Opened, ReadOptions, VirtualDataset};
 
 use super::open::{OpenOptions, open};
 use crate::SourcePool;
@@ -111,9 +111,10 @@ impl Backend for VirtualHdf5 {
     }
 
     fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
-        match VirtualDataset::read(location.path(), location.dataset(), self.reading)? {
-            Some(dataset) => self.open_virtual(location.path(), &dataset),
-            None => self.inner.open(location),
+        match Opened::open(location.path(), location.dataset(), self.reading)? {
+            Opened::Own(source) => Ok(Arc::from(source as Box<dyn ChunkSource>)),
+            Opened::Virtual(dataset) => self.open_virtual(location.path(), &dataset),
+            _ => self.inner.open(location),
         }
     }
 
