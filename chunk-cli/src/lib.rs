@@ -3,12 +3,10 @@
 //! ```no_run
 //! use std::process::ExitCode;
 //!
-//! use chunk_core::{MemoryBackend, Registry};
-//! use chunk_hdf5::Hdf5;
+//! use chunk_core::MemoryBackend;
 //!
 //! fn main() -> ExitCode {
-//!     let registry = Registry::new().with(Hdf5::default()).with(MemoryBackend::new());
-//!     chunk_cli::run(registry, std::env::args_os())
+//!     chunk_cli::run(chunk_cli::formats().with(MemoryBackend::new()), std::env::args_os())
 //! }
 //! ```
 //!
@@ -49,6 +47,8 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use chunk_core::{CancelToken, Registry};
+use chunk_npy::Npy;
+use chunk_virtual::hdf5::VirtualHdf5;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -97,6 +97,12 @@ enum Command {
 pub(crate) struct Context {
     pub(crate) registry: Registry,
     pub(crate) cancel: CancelToken,
+}
+
+/// The formats of this workspace: HDF5, its virtual datasets included, and NumPy's `.npy` and `.npz`.
+#[must_use]
+pub fn formats() -> Registry {
+    Registry::new().with(VirtualHdf5::default()).with(Npy::default())
 }
 
 /// Runs the program with these backends; `args` begins with the program's name, as [`std::env::args_os`] does.

@@ -2,9 +2,6 @@
 
 use std::process::ExitCode;
 
-use chunk_core::Registry;
-use chunk_hdf5::Hdf5;
-
 fn main() -> ExitCode {
-    chunk_cli::run(Registry::new().with(Hdf5::default()), std::env::args_os())
+    chunk_cli::run(chunk_cli::formats(), std::env::args_os())
 }
