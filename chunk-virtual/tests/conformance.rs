@@ -167,3 +167,14 @@ fn a_million_files_take_less_than_100_bytes_each_beside_their_paths() {
         assert_eq!(stack.info().shape, [200 * FILES + FILES / 2, 128].into());
     });
 }
+
+/// What is not virtual is as in chunk-hdf5.
+#[cfg(feature = "hdf5")]
+mod hdf5 {
+    use chunk_testkit::Description;
+    use chunk_virtual::hdf5::VirtualHdf5;
+
+    chunk_testkit::conformance!(files, || {
+        Description::new(VirtualHdf5::default(), "x.h5").with_dataset("/group/data").with_growth_axes([0, 1])
+    });
+}
