@@ -55,10 +55,8 @@ impl Npy {
         if is_archive(path)? {
             return self.member(path, dataset);
         }
-        match dataset {
-            None | Some("/") => NpyFile::open_with(path, self.max_header),
-            Some(other) => Err(not_found(path, other, vec!["/".to_owned()])),
-        }
+        location.check_only_dataset()?;
+        NpyFile::open_with(path, self.max_header)
     }
 
     fn member(&self, path: &Path, dataset: Option<&str>) -> Result<NpyFile> {
@@ -189,10 +187,7 @@ impl Npy {
         if is_archive(path)? {
             return Err(Place::new(path, "").unsupported("archives are read only"));
         }
-        match location.dataset() {
-            None | Some("/") => Ok(()),
-            Some(other) => Err(not_found(path, other, vec!["/".to_owned()])),
-        }
+        location.check_only_dataset()
     }
 }
 

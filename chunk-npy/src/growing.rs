@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use chunk_core::{ChunkSink, Cost, DatasetInfo, Error, Result, Slab, Worker};
+use chunk_core::{ChunkSink, Cost, DatasetInfo, Result, Slab, Worker};
 
 use crate::data::Data;
 use crate::error::Place;
@@ -71,21 +71,6 @@ impl GrowingSink {
         Ok(())
     }
 
-    /// Checks that `slab` lies past what is committed and inside along the other axes; gives the shape that holds it.
-    fn check(&self, slab: &Slab, length: usize) -> Result<DatasetInfo> {
-        let mut info = self.info.clone();
-        if slab.ndim() == info.shape.len() {
-            info.shape = info.shape.with_axis(self.axis, slab.end(self.axis).max(self.committed()));
-        }
-        let past = slab.ndim() == info.shape.len() && slab.start()[self.axis] >= self.committed();
-        if !past || !slab.is_within(&info.shape) {
-            let (slab, shape, dataset) = (slab.clone(), self.info.shape.clone(), self.info.name.clone());
-            return Err(Error::SlabOutOfBounds { slab, shape, dataset });
-        }
-        slab.check_length(&info, length)?;
-        Ok(info)
-    }
-
     fn grown(&self, extent: u64) -> Result<Header> {
         self.header.with_growth(extent, &self.place)?.ok_or_else(|| no_room(&self.place, extent))
     }
@@ -105,13 +90,14 @@ impl ChunkSink for GrowingSink {
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
-        let info = self.check(slab, data.len())?;
+        slab.check_appended(&self.info, self.axis, data.len())?;
         if slab.count()[self.axis] == 0 {
             return Ok(());
         }
         self.grown(slab.end(self.axis))?;
         self.begin()?;
-        self.layout.write(self.file.file(), &info.shape, slab, data, worker)?;
+        let shape = self.info.shape.clone().with_axis(self.axis, slab.end(self.axis));
+        self.layout.write(self.file.file(), &shape, slab, data, worker)?;
         self.end.fetch_max(slab.end(self.axis), Ordering::Relaxed);
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! A file with one writer at a time, and the change of its header that commits what was written.
 
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::fs::{self, File};
 use std::path::Path;
 
 use chunk_core::{DataFile, Error, NewFile, Result};
@@ -22,11 +21,11 @@ impl LockedFile {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         loop {
             let file = File::options().read(true).write(true).open(path);
-            let file = file.map_err(|cause| Error::io(path, "open", cause))?;
-            lock(&file, path)?;
+            let file = DataFile::new(file.map_err(|cause| Error::io(path, "open", cause))?, path);
+            file.lock()?;
             // Meanwhile another file may have been given the name: the lock would be on one that nobody reads.
-            if is_at(&file, path)? {
-                return Ok(LockedFile { file: DataFile::new(file, path) });
+            if is_at(file.file(), path)? {
+                return Ok(LockedFile { file });
             }
         }
     }
@@ -34,8 +33,9 @@ impl LockedFile {
     /// Locks a new file before it has its name; afterwards it keeps the lock.
     pub(crate) fn of_new(new: &NewFile, path: &Path) -> Result<Self> {
         let file = new.file().file().try_clone().map_err(|cause| Error::io(path, "create", cause))?;
-        lock(&file, path)?;
-        Ok(LockedFile { file: DataFile::new(file, path) })
+        let file = DataFile::new(file, path);
+        file.lock()?;
+        Ok(LockedFile { file })
     }
 
     pub(crate) fn file(&self) -> &DataFile {
@@ -66,30 +66,13 @@ impl LockedFile {
     }
 }
 
-impl Drop for LockedFile {
-    fn drop(&mut self) {
-        // A process that is being started may hold the file open for a moment: closing it would not unlock it.
-        let _ = self.file.file().unlock();
-    }
-}
-
 /// Fails if a writer has the file at `path`; there need not be one.
 pub(crate) fn check_unlocked(path: &Path) -> Result<()> {
-    match File::open(path) {
-        Ok(file) => {
-            lock(&file, path)?;
-            file.unlock().map_err(|cause| Error::io(path, "unlock", cause))
-        }
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(cause) => Err(Error::io(path, "open", cause)),
+    match DataFile::open(path) {
+        Ok(file) => file.lock(),
+        Err(Error::FileNotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
-}
-
-fn lock(file: &File, path: &Path) -> Result<()> {
-    file.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => Error::Locked { path: path.to_path_buf() },
-        TryLockError::Error(cause) => Error::io(path, "lock", cause),
-    })
 }
 
 #[cfg(unix)]

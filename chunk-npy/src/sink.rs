@@ -1,10 +1,9 @@
 //! A new .npy file as a sink.
 
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chunk_core::{ChunkSink, Cost, DatasetInfo, Error, NewFile, Result, Slab, Worker};
+use chunk_core::{ChunkSink, Cost, DatasetInfo, Error, LazyFile, Result, Slab, Worker};
 
 use crate::error::Place;
 use crate::header::Header;
@@ -22,10 +21,9 @@ pub struct NpySink {
     /// Says the shape of `info`; as long as that of any longer array.
     header: Header,
     layout: Layout,
-    overwrite: bool,
     /// Extent along the growth axis so far.
     extent: AtomicU64,
-    output: OnceLock<NewFile>,
+    output: LazyFile,
 }
 
 impl NpySink {
@@ -40,7 +38,6 @@ impl NpySink {
         let path = path.as_ref();
         let place = Place::new(path, "");
         info.check()?;
-        NewFile::check(path, overwrite)?;
         if overwrite {
             locked::check_unlocked(path)?;
         }
@@ -52,18 +49,8 @@ impl NpySink {
         }
         let extent = AtomicU64::new(header.shape.first().copied().unwrap_or(0));
         let layout = Layout::new(&header);
-        Ok(NpySink { info: kept, place, header, layout, overwrite, extent, output: OnceLock::new() })
-    }
-
-    /// The file under its temporary name, made by the first call.
-    fn output(&self) -> Result<&NewFile> {
-        if self.output.get().is_none() {
-            let made = NewFile::beside(&self.place.path)?;
-            made.file().set_length(self.header.length() + self.header.data_bytes())?;
-            // Unless another thread was quicker.
-            let _ = self.output.set(made);
-        }
-        Ok(self.output.wait())
+        let output = LazyFile::new(path, header.length() + header.data_bytes(), overwrite)?;
+        Ok(NpySink { info: kept, place, header, layout, extent, output })
     }
 
     /// The header of the array grown to `extent` along axis 0.
@@ -105,20 +92,19 @@ impl ChunkSink for NpySink {
         if info.shape != self.info.shape {
             self.grown(info.shape[0])?;
         }
-        self.layout.write(self.output()?.file(), &info.shape, slab, data, worker)?;
+        self.layout.write(self.output.get()?, &info.shape, slab, data, worker)?;
         if let Some(extent) = info.shape.first() {
             self.extent.fetch_max(*extent, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<()> {
+    fn finish(self: Box<Self>) -> Result<()> {
         let header = self.grown(self.extent.load(Ordering::Relaxed))?;
-        self.output()?;
-        let Some(output) = self.output.take() else { unreachable!("it was made above") };
-        output.file().set_length(header.length() + header.data_bytes())?;
-        output.file().write_at(&header.bytes(), 0)?;
-        output.publish(self.overwrite)
+        let file = self.output.get()?;
+        file.set_length(header.length() + header.data_bytes())?;
+        file.write_at(&header.bytes(), 0)?;
+        self.output.publish()
     }
 }
 
