@@ -20,15 +20,15 @@ const SHARES: usize = 4;
 
 /// Sources end to end along one axis, as one source.
 ///
-/// The sources may be of any kind: [`VirtualSource`]s, arrays in memory, selections, other stacks, mixed as one likes.
-/// They have the same shape but along the axis, and the same dtype, unless the stack is to promote. It is sliced as
-/// every source is, by [`Selected`](crate::Selected).
+/// The sources may be of any kind: [`VirtualSource`](crate::VirtualSource)s, arrays in memory, selections, other stacks,
+/// mixed as one likes. They have the same shape but along the axis, and the same dtype, unless the stack is to promote.
+/// It is sliced as every source is, by [`Selected`](crate::Selected).
 ///
 /// Reading shares the sources among the worker's threads, each into its part of the buffer.
 ///
 /// # Memory
-/// 16 bytes for each source and 8 where extents differ. A [`VirtualSource`] is taken apart: it adds its path below the
-/// folder of the first, 4 bytes, and 32 if its identity is known.
+/// 16 bytes for each source and 8 where extents differ. A [`VirtualSource`](crate::VirtualSource) is taken apart: it adds
+/// its path below the folder of the first, 4 bytes, and 32 if its identity is known.
 ///
 /// # Examples
 /// ```
