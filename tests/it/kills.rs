@@ -1,20 +1,19 @@
 //! A writer of HDF5 that is killed at any instant, or whose disk fails, loses no row that it committed and leaves no
 //! wrong one.
 //!
-//! `native/faults.c`, preloaded into the writer, counts the calls that change files and kills the process before each of
-//! them in turn, in the middle of each, or lets them fail. `CHUNK_KILLS` asks for more kills at random instants.
+//! The writer is killed before each of its calls that change files, in the middle of each, and each is let fail.
+//! `CHUNK_KILLS` asks for more kills at random instants.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use chunk_core::{Backend, ChunkSource, ChunkSourceExt, Error};
 use chunk_hdf5::{Hdf5, Hdf5Appender, Hdf5Source};
 use tempfile::TempDir;
 
-use crate::python;
+use crate::{faults, python};
 
 const DATASET: &str = "/group/log";
 const WIDTH: u64 = 6;
@@ -33,9 +32,10 @@ struct Ended {
     committed: u64,
     success: bool,
     errors: String,
-    /// Calls that change files, unless it was killed.
-    calls: u64,
 }
+
+/// The writer only tells its calls.
+const NO_FAULT: (&str, usize, bool) = ("COUNT", 0, false);
 
 impl Growing {
     fn new(bounds: &str, axis: usize, filter: &str, commits: u64) -> Self {
@@ -47,14 +47,14 @@ impl Growing {
     }
 
     /// Lets a writer run on a fresh copy of the file until it ends, or until so long after so many commits.
-    fn run(&self, fault: Option<(&str, String)>, patience: Option<(usize, Duration)>) -> Ended {
+    fn run(&self, fault: (&str, usize, bool), patience: Option<(usize, Duration)>) -> Ended {
         let path = self.folder.path().join("x.h5");
         let _ = std::fs::remove_file(journal(&path));
         std::fs::copy(self.folder.path().join("empty.h5"), &path).unwrap();
-        let count = self.folder.path().join("calls");
         let mut command = Command::new(env!("CARGO_BIN_EXE_chunk-append-under-test"));
         command.arg(&path).args([DATASET, &self.axis.to_string(), &self.commits.to_string()]);
-        command.env("LD_PRELOAD", shim()).env("FAULT_COUNT", &count).envs(fault);
+        let (kind, at, on) = fault;
+        faults::preload(&mut command, kind, at, on);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut printed = BufReader::new(child.stdout.take().unwrap());
         let (mut said, mut errors) = (String::new(), String::new());
@@ -70,8 +70,12 @@ impl Growing {
         let success = child.wait().unwrap().success();
         let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let committed = whole.lines().last().map_or(0, |line| line.parse().unwrap());
-        let calls = std::fs::read_to_string(count).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-        Ended { path, committed, success, errors, calls }
+        Ended { path, committed, success, errors }
+    }
+
+    /// How many calls the writer makes that change a file.
+    fn calls(&self) -> usize {
+        faults::calls(&self.run(NO_FAULT, None).errors).len()
     }
 
     /// Rows after each commit.
@@ -116,20 +120,6 @@ fn journal(path: &Path) -> PathBuf {
     path.with_added_extension("journal")
 }
 
-/// The library that is preloaded, compiled once.
-fn shim() -> &'static Path {
-    static SHIM: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
-    let made = SHIM.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let (source, target) =
-            (concat!(env!("CARGO_MANIFEST_DIR"), "/native/faults.c"), folder.path().join("faults.so"));
-        let status = Command::new("cc").args(["-shared", "-fPIC", "-O1", source, "-ldl", "-o"]).arg(&target).status();
-        assert!(status.expect("cc, which libhdf5 is built with").success());
-        (folder, target)
-    });
-    &made.1
-}
-
 const FILES: [(&str, usize, &str); 4] =
     [("v110", 0, "gzip"), ("v110", 1, "none"), ("earliest", 0, "none"), ("v108", 1, "gzip")];
 
@@ -137,12 +127,12 @@ const FILES: [(&str, usize, &str); 4] =
 fn killed_at_every_write_a_writer_loses_nothing() {
     for (bounds, axis, filter) in FILES {
         let growing = Growing::new(bounds, axis, filter, 3);
-        let calls = growing.run(None, None).calls;
+        let calls = growing.calls();
         assert!(calls > 50, "{calls} calls are counted");
-        for fault in ["FAULT_KILL", "FAULT_TEAR"] {
-            for call in 0..calls {
-                let ended = growing.run(Some((fault, call.to_string())), None);
-                growing.check(&ended, &format!("{bounds} {axis} {filter}: {fault}={call} of {calls}"));
+        for kind in ["KILL", "HALF"] {
+            for call in 1..=calls {
+                let ended = growing.run((kind, call, false), None);
+                growing.check(&ended, &format!("{bounds} {axis} {filter}: {kind} at {call} of {calls}"));
             }
         }
     }
@@ -159,7 +149,7 @@ fn killed_at_random_a_writer_loses_nothing() {
         state ^= state >> 7;
         state ^= state << 17;
         let growing = &files[number % files.len()];
-        let ended = growing.run(None, Some((state as usize % 20, Duration::from_micros(state / 20 % 3000))));
+        let ended = growing.run(NO_FAULT, Some((state as usize % 20, Duration::from_micros(state / 20 % 3000))));
         let rows = growing.check(&ended, &format!("{:?}: random kill {number}", FILES[number % FILES.len()]));
         part_way += usize::from(rows > 0 && !ended.success);
     }
@@ -169,11 +159,11 @@ fn killed_at_random_a_writer_loses_nothing() {
 #[test]
 fn what_a_killed_writer_left_others_read_too() {
     let growing = Growing::new("v110", 0, "gzip", 3);
-    let calls = growing.run(None, None).calls;
+    let calls = growing.calls();
     let mut arguments = vec!["check".to_owned()];
-    for call in (0..calls).step_by(5) {
-        let ended = growing.run(Some(("FAULT_KILL", call.to_string())), None);
-        let rows = growing.check(&ended, &format!("FAULT_KILL={call}"));
+    for call in (1..=calls).step_by(5) {
+        let ended = growing.run(("KILL", call, false), None);
+        let rows = growing.check(&ended, &format!("killed at {call}"));
         let kept = growing.folder.path().join(format!("{call}.h5"));
         std::fs::rename(&ended.path, &kept).unwrap();
         arguments.extend([kept.to_string_lossy().into_owned(), "0".to_owned(), rows.to_string()]);
@@ -183,16 +173,14 @@ fn what_a_killed_writer_left_others_read_too() {
 
 #[test]
 fn a_disk_that_is_full_or_broken_costs_nothing_that_was_committed() {
-    const ENOSPC: i32 = 28;
-    const EIO: i32 = 5;
     let growing = Growing::new("v110", 0, "gzip", 3);
-    let calls = growing.run(None, None).calls;
-    for (fault, error) in [("FAULT_FAIL", ENOSPC), ("FAULT_FAIL", EIO), ("FAULT_FAIL_ALL", ENOSPC)] {
-        for call in 0..calls {
-            let ended = growing.run(Some((fault, format!("{call}:{error}"))), None);
-            let when = format!("{fault}={call}:{error}");
+    let calls = growing.calls();
+    for (kind, on) in [("ENOSPC", false), ("EIO", false), ("ENOSPC", true)] {
+        for call in 1..=calls {
+            let ended = growing.run((kind, call, on), None);
+            let when = format!("{kind} at {call}, on: {on}");
             if !ended.success {
-                let word = if error == ENOSPC { "StorageFull" } else { "Io" };
+                let word = if kind == "ENOSPC" { "StorageFull" } else { "Io" };
                 assert!(ended.errors.contains(word) && ended.errors.contains("x.h5"), "{when}: {}", ended.errors);
             }
             growing.check(&ended, &when);
@@ -203,10 +191,10 @@ fn a_disk_that_is_full_or_broken_costs_nothing_that_was_committed() {
 #[test]
 fn a_journal_that_was_taken_away_is_missed() {
     let growing = Growing::new("v110", 0, "none", 1);
-    let calls = growing.run(None, None).calls;
+    let calls = growing.calls();
     let mut missed = 0;
-    for call in 0..calls {
-        let ended = growing.run(Some(("FAULT_KILL", call.to_string())), None);
+    for call in 1..=calls {
+        let ended = growing.run(("KILL", call, false), None);
         let _ = std::fs::remove_file(journal(&ended.path));
         match Hdf5Source::open(&ended.path, Some(DATASET)) {
             Ok(_) => {}

@@ -3,9 +3,8 @@
 #![cfg(target_os = "linux")]
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 use std::{env, fs};
@@ -14,27 +13,12 @@ use chunk_core::ChunkSourceExt;
 use chunk_npy::{NpyAppender, NpySource};
 use tempfile::TempDir;
 
-use crate::python;
+use crate::{faults, python};
 
 /// Kills at random times; `CHUNK_KILLS` says how many.
 const KILLS: usize = 100;
 /// Commits of the writer.
 const COMMITS: u64 = 12;
-
-/// `faults.c`, compiled once by the C compiler that links Rust.
-fn shim() -> &'static Path {
-    static SHIM: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
-    let (_, path) = SHIM.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("faults.so");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/it/faults.c");
-        let compiled =
-            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&path).args([source, "-ldl"]).status();
-        assert!(compiled.expect("cc starts").success(), "faults.c compiles");
-        (folder, path)
-    });
-    path
-}
 
 /// In memory, where there is such a place: the faults are ours, and a disk's syncs would take a minute.
 fn folder() -> TempDir {
@@ -71,10 +55,7 @@ impl Writer {
     /// Runs it with a fault at its call of this number, counted from one.
     fn run(&self, kind: &str, at: usize, on: bool) -> Output {
         let mut command = self.command(COMMITS);
-        command.env("LD_PRELOAD", shim()).env("CHUNK_FAULT_KIND", kind).env("CHUNK_FAULT_AT", at.to_string());
-        if on {
-            command.env("CHUNK_FAULT_ON", "1");
-        }
+        faults::preload(&mut command, kind, at, on);
         command.output().expect("the writer starts")
     }
 
@@ -82,8 +63,7 @@ impl Writer {
     fn calls(&self) -> Vec<String> {
         let output = self.run("COUNT", 0, false);
         assert!(output.status.success());
-        let text = String::from_utf8(output.stderr).unwrap();
-        text.lines().filter_map(|line| line.strip_prefix("call ")).map(str::to_owned).collect()
+        faults::calls(&String::from_utf8(output.stderr).unwrap())
     }
 
     /// Rows that the file holds, all of them right; none if it was not made yet. It can be appended to, at once.
