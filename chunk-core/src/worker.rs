@@ -153,14 +153,31 @@ impl Worker {
         align: u64,
         work: impl Fn(&Slab, &mut [u8], &Worker) -> Result<()> + Sync,
     ) -> Result<()> {
-        let mut items = Vec::new();
+        self.for_each_slab(slab.split(self.threads as u64, align), out, size, work)
+    }
+
+    /// Calls `work` for each of `slabs`, whose packed buffers of elements of `size` bytes follow one another in `out`.
+    ///
+    /// # Errors
+    /// As [`Worker::for_each`].
+    ///
+    /// # Panics
+    /// As [`Worker::for_each`], and if `out` is shorter than all of them.
+    pub fn for_each_slab(
+        &self,
+        slabs: Vec<Slab>,
+        out: &mut [u8],
+        size: usize,
+        work: impl Fn(&Slab, &mut [u8], &Worker) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let mut items = Vec::with_capacity(slabs.len());
         let mut rest = out;
-        for part in slab.split(self.threads as u64, align) {
-            let (bytes, after) = rest.split_at_mut(part.bytes(size) as usize);
-            items.push((part, bytes));
+        for slab in slabs {
+            let (bytes, after) = rest.split_at_mut(slab.bytes(size) as usize);
+            items.push((slab, bytes));
             rest = after;
         }
-        self.for_each(items, |(part, bytes), worker| work(&part, bytes, worker))
+        self.for_each(items, |(slab, bytes), worker| work(&slab, bytes, worker))
     }
 }
 

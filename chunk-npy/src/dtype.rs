@@ -46,7 +46,7 @@ const LONGEST_ELEMENT: u64 = 1 << 40;
 
 const READ: &str = "reading .npy";
 const WRITE: &str = "the .npy format";
-const UNPICKLE: &str = "reading without executing pickles";
+const UNPICKLE: &str = "reading .npy, which never executes pickles,";
 
 impl Order {
     /// Turns packed elements from the file's order to the native one, or back.
@@ -104,7 +104,7 @@ fn parse_code(code: &str) -> Taken<FileType> {
         _ => ("=", code),
     };
     if matches!(name, "O" | "O4" | "O8" | "object") {
-        return Err(Refusal::Unsupported { dtype: "objects".to_owned(), operation: UNPICKLE });
+        return Err(Refusal::Unsupported { dtype: "Python objects".to_owned(), operation: UNPICKLE });
     }
     if matches!(name, "f10" | "f12" | "f16" | "g" | "c20" | "c24" | "c32" | "G") {
         return Err(Refusal::Unsupported { dtype: format!("{code} (long double)"), operation: READ });

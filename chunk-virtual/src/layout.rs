@@ -483,15 +483,8 @@ impl ChunkSource for VirtualLayout {
         if out.is_empty() {
             return Ok(());
         }
-        let size = self.info.dtype.size();
-        let mut rest = out;
-        let mut items = Vec::new();
-        for share in self.shares(slab, worker.threads()) {
-            let (bytes, after) = rest.split_at_mut(share.bytes(size) as usize);
-            items.push((share, bytes));
-            rest = after;
-        }
-        worker.for_each(items, |(share, bytes), worker| self.read_share(&share, bytes, worker))
+        let (shares, size) = (self.shares(slab, worker.threads()), self.info.dtype.size());
+        worker.for_each_slab(shares, out, size, |share, bytes, worker| self.read_share(share, bytes, worker))
     }
 }
 

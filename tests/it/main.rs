@@ -13,6 +13,7 @@ mod files;
 mod kills;
 mod memory;
 mod npy;
+mod npy_commands;
 mod npy_corpora;
 mod npy_faults;
 mod program;
