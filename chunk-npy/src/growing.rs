@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use chunk_core::{ChunkSink, Cost, DatasetInfo, Result, Slab, Worker};
+use chunk_core::{ChunkSink, Cost, DataFile, DatasetInfo, Result, Slab, Worker};
 
-use crate::data::Data;
 use crate::error::Place;
 use crate::header::Header;
 use crate::layout::Layout;
@@ -128,8 +127,8 @@ impl Drop for GrowingSink {
 /// What is wrong with a file, a line each.
 pub(crate) fn problems(path: &Path, max_header: usize) -> Result<Vec<String>> {
     let place = Place::new(path, "");
-    let file = std::sync::Arc::new(chunk_core::DataFile::open(path)?);
-    let header = Header::read(&Data::whole(file.clone()), &place, max_header)?;
+    let file = DataFile::open(path)?;
+    let header = recover::read_header(&file, &place, max_header)?;
     let ending = Ending::of(&file, &header)?;
     Ok(ending.problem(&header).into_iter().collect())
 }

@@ -11,7 +11,7 @@ use crate::fill::Constant;
 #[cfg(feature = "hdf5")]
 use crate::mapped::Mapped;
 use crate::place::Place;
-use crate::reading::Reading;
+use crate::reading::{Reading, cost_of_shares};
 use crate::{AnySource, Fill, Indices, Selected, Selection, SourcePool, VirtualSource};
 
 /// Elements that are looked at together where regions are not dense.
@@ -470,12 +470,7 @@ impl ChunkSource for VirtualLayout {
         if slab.is_empty() {
             return Cost::default();
         }
-        let shares = self.shares(slab, threads);
-        let at_once = shares.len().min(threads).max(1);
-        let each = shares.iter().map(|share| self.regions.cost(share, threads / at_once));
-        let (scratch, moved) = each
-            .fold((0, 0_u64), |(most, sum), cost| (cost.scratch_bytes.max(most), sum.saturating_add(cost.moved_bytes)));
-        Cost::new(scratch.saturating_mul(at_once as u64), moved)
+        cost_of_shares(&self.shares(slab, threads), threads, |share, threads| self.regions.cost(share, threads))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

@@ -216,3 +216,13 @@ fn steps(lengths: impl DoubleEndedIterator<Item = u64>, size: usize) -> Vec<usiz
     steps.reverse();
     steps
 }
+
+/// What it costs to read `shares` on so many threads, as many at once as there are threads for; `cost` says what one
+/// costs with its part of the threads.
+pub(crate) fn cost_of_shares(shares: &[Slab], threads: usize, cost: impl Fn(&Slab, usize) -> Cost) -> Cost {
+    let at_once = shares.len().min(threads).max(1);
+    let each = shares.iter().map(|share| cost(share, threads / at_once));
+    let (scratch, moved) =
+        each.fold((0, 0_u64), |(most, sum), cost| (cost.scratch_bytes.max(most), sum.saturating_add(cost.moved_bytes)));
+    Cost::new(scratch.saturating_mul(at_once as u64), moved)
+}

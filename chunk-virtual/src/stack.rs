@@ -10,7 +10,7 @@ use chunk_core::{
 
 use crate::ends::Ends;
 use crate::files::{Files, Mark};
-use crate::reading::Reading;
+use crate::reading::{Reading, cost_of_shares};
 use crate::{AnySource, SourcePool};
 
 /// More kinds of files than this are not looked through for one that a new file is of.
@@ -405,12 +405,7 @@ impl ChunkSource for VirtualStack {
         if slab.is_empty() {
             return Cost::default();
         }
-        let shares = self.shares(slab, threads);
-        let at_once = shares.len().min(threads);
-        let each = shares.iter().map(|share| self.share_cost(share, threads / at_once.max(1)));
-        let (scratch, moved) = each
-            .fold((0, 0_u64), |(most, sum), cost| (cost.scratch_bytes.max(most), sum.saturating_add(cost.moved_bytes)));
-        Cost::new(scratch.saturating_mul(at_once as u64), moved)
+        cost_of_shares(&self.shares(slab, threads), threads, |share, threads| self.share_cost(share, threads))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use chunk_core::{
-    Budget, ChunkSink, ChunkSource, Cost, DType, DatasetInfo, Done, Error, MemoryOutput, MemorySink, Progress, Result,
-    Run, Slab, Worker,
+    Budget, ChunkSink, ChunkSource, Cost, DType, DatasetInfo, Error, MemoryOutput, MemorySink, Result, Run, Slab,
+    Worker,
 };
 use proptest::prelude::*;
 
-use crate::common::counting;
+use crate::common::{Heard, counting};
 
 /// A sink that refuses slabs which share a chunk while they may be written at once: those of one piece.
 #[derive(Debug)]
@@ -122,15 +122,6 @@ fn refuses_before_the_first_byte() {
     assert!(matches!(refused(Arc::new(other), 0, 4000), Error::DTypeMismatch { .. }));
     let full = MemorySink::new(DatasetInfo::new([3, 5], DType::U32)).unwrap();
     assert!(matches!(run(1).append(&sources(&[2]), Box::new(full), 0, 2), Err(Error::InvalidArgument(_))));
-}
-
-#[derive(Default)]
-struct Heard(Mutex<Vec<Done>>);
-
-impl Progress for Heard {
-    fn update(&self, done: Done) {
-        self.0.lock().unwrap().push(done);
-    }
 }
 
 #[test]

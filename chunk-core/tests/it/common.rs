@@ -4,7 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chunk_core::{
-    ChunkSink, ChunkSource, Cost, DType, DatasetInfo, MemorySource, Result, Shape, Slab, Worker, chunked_bytes,
+    ChunkSink, ChunkSource, Cost, DType, DatasetInfo, Done, MemorySource, Progress, Result, Shape, Slab, Worker,
+    chunked_bytes,
 };
 
 /// The array 0, 1, 2, .. of a shape.
@@ -120,5 +121,15 @@ impl ChunkSink for &'static Tally {
 
     fn finish(self: Box<Self>) -> Result<()> {
         Ok(())
+    }
+}
+
+/// Progress that is remembered.
+#[derive(Default)]
+pub(crate) struct Heard(pub(crate) Mutex<Vec<Done>>);
+
+impl Progress for Heard {
+    fn update(&self, done: Done) {
+        self.0.lock().unwrap().push(done);
     }
 }

@@ -3,11 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use chunk_core::{
-    Budget, CancelToken, ChunkSource, DType, DatasetInfo, Done, Element, Error, MemorySink, Progress, Run, Slab,
-};
+use chunk_core::{Budget, CancelToken, ChunkSource, DType, DatasetInfo, Element, Error, MemorySink, Run, Slab};
 
-use crate::common::counting;
+use crate::common::{Heard, counting};
 
 fn run(threads: usize) -> Run {
     Run::new().budget(Budget::new(4000).unwrap()).threads(threads)
@@ -79,15 +77,6 @@ fn cancelling_stops_it() {
     assert!(matches!(error, Error::Cancelled));
     assert!(*visited.lock().unwrap() <= 2);
     assert!(!CancelToken::new().is_cancelled());
-}
-
-#[derive(Default)]
-struct Heard(Mutex<Vec<Done>>);
-
-impl Progress for Heard {
-    fn update(&self, done: Done) {
-        self.0.lock().unwrap().push(done);
-    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::error::{expect_len, in_range, known};
 use super::stream::Format;
 use super::{CodecError, shuffle};
 
@@ -418,21 +419,6 @@ fn big(bytes: &[u8], position: usize, length: usize) -> Result<usize, CodecError
 fn little(bytes: &[u8], position: usize) -> usize {
     let number = bytes[position..].first_chunk().expect("the caller has checked the length");
     u32::from_le_bytes(*number) as usize
-}
-
-fn known(field: &'static str, stated: u8, is_known: bool) -> Result<(), CodecError> {
-    if is_known { Ok(()) } else { Err(CodecError::UnknownFrame { field, stated: stated.into() }) }
-}
-
-fn in_range(field: &'static str, stated: usize, least: usize, most: usize) -> Result<usize, CodecError> {
-    if (least..=most).contains(&stated) {
-        return Ok(stated);
-    }
-    Err(CodecError::FrameField { field, stated, least, most })
-}
-
-fn expect_len(expected: usize, found: usize) -> Result<(), CodecError> {
-    if expected == found { Ok(()) } else { Err(CodecError::Length { expected, found }) }
 }
 
 #[cfg(test)]

@@ -53,3 +53,21 @@ pub(crate) enum CodecError {
     #[error("needs {needed} bytes of output, {found} were given")]
     OutputTooSmall { needed: usize, found: usize },
 }
+
+/// Fails unless what a frame states is known.
+pub(super) fn known(field: &'static str, stated: impl Into<usize>, is_known: bool) -> Result<(), CodecError> {
+    if is_known { Ok(()) } else { Err(CodecError::UnknownFrame { field, stated: stated.into() }) }
+}
+
+/// What a frame states, if it lies within these bounds.
+pub(super) fn in_range(field: &'static str, stated: usize, least: usize, most: usize) -> Result<usize, CodecError> {
+    if (least..=most).contains(&stated) {
+        return Ok(stated);
+    }
+    Err(CodecError::FrameField { field, stated, least, most })
+}
+
+/// Fails unless as many bytes came out as must.
+pub(super) fn expect_len(expected: usize, found: usize) -> Result<(), CodecError> {
+    if expected == found { Ok(()) } else { Err(CodecError::Length { expected, found }) }
+}

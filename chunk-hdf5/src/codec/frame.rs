@@ -9,6 +9,7 @@
 
 use std::ops::Range;
 
+use super::error::{expect_len, in_range, known};
 use super::stream::Format;
 use super::{CodecError, shuffle};
 
@@ -361,21 +362,6 @@ fn narrow(position: usize) -> u32 {
 
 fn truncated(part: &'static str, needed: usize, found: usize) -> CodecError {
     CodecError::Truncated { part, needed, found }
-}
-
-fn known(field: &'static str, stated: impl Into<usize>, is_known: bool) -> Result<(), CodecError> {
-    if is_known { Ok(()) } else { Err(CodecError::UnknownFrame { field, stated: stated.into() }) }
-}
-
-fn in_range(field: &'static str, stated: usize, least: usize, most: usize) -> Result<usize, CodecError> {
-    if (least..=most).contains(&stated) {
-        return Ok(stated);
-    }
-    Err(CodecError::FrameField { field, stated, least, most })
-}
-
-fn expect_len(expected: usize, found: usize) -> Result<(), CodecError> {
-    if expected == found { Ok(()) } else { Err(CodecError::Length { expected, found }) }
 }
 
 #[cfg(test)]
