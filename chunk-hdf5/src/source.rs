@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chunk_core::{
     ChunkSource, Cost, DType, DataFile, DatasetEntry, DatasetInfo, Error, Grid, Identity, Result, Scalar, Slab, Spans,
-    Worker,
+    Worker, copy_region,
 };
 use hdf5::dataset::Layout;
 use hdf5::{Dataset, Datatype};
@@ -24,16 +24,15 @@ use crate::{attributes, filter, library};
 
 /// A dataset of an HDF5 file.
 ///
-/// libhdf5 is asked for structure only. Chunks, and contiguous data, are read with positional reads of our own
-/// descriptor and decoded on the worker's threads, beside the library's global lock. Compact datasets, which are a
-/// part of the file's structure, come from the library.
+/// libhdf5 is asked for structure only, once, and has closed the file when the dataset is open: in the library an open
+/// file takes a descriptor and over half a mebibyte. Chunks, and contiguous data, are read with positional reads of our
+/// own descriptor and decoded on the worker's threads, beside the library's global lock. Compact data, a part of the
+/// file's structure of 64 KiB at most, are read when the dataset is opened.
 #[derive(Debug)]
 pub struct Hdf5Source {
     info: DatasetInfo,
     place: Place,
     file: DataFile,
-    dataset: Dataset,
-    kind: Datatype,
     conversion: Conversion,
     data: Data,
 }
@@ -49,8 +48,8 @@ enum Data {
     External(External),
     /// In chunks that we read.
     Chunked(Box<Chunks>),
-    /// Where only the library gets at them; the number is what it may hold while it does.
-    Library(u64),
+    /// Here: they were a part of the file's structure.
+    Compact(Vec<u8>),
 }
 
 /// What a dataset states of itself.
@@ -65,8 +64,8 @@ pub(crate) struct Statement {
     external: usize,
 }
 
-/// What the library allocates beside the chunks: conversion and selection buffers.
-const LIBRARY_BYTES: u64 = 2 << 20;
+/// A part of a file's structure is no larger.
+const MOST_COMPACT_BYTES: u64 = 64 << 10;
 
 impl Hdf5Source {
     /// Opens the dataset of this name, or the file's only one.
@@ -99,16 +98,8 @@ impl Hdf5Source {
                 identity = identity.file(path)?;
             }
         }
-        let Statement { info, kind, conversion, .. } = statement;
-        Ok(Hdf5Source {
-            info: info.with_identity(identity.finish()),
-            place,
-            file: own,
-            dataset,
-            kind,
-            conversion,
-            data,
-        })
+        let Statement { info, conversion, .. } = statement;
+        Ok(Hdf5Source { info: info.with_identity(identity.finish()), place, file: own, conversion, data })
     }
 
     /// Opens the datasets that chunkiter reads where none is named: `data` at the root, else `data0`, `data1` and so on
@@ -197,8 +188,7 @@ impl Hdf5Source {
             }
             Data::External(external) => external.read(slab, &Slab::whole(&self.info.shape), size, out)?,
             Data::Chunked(chunks) => chunks.read(&self.file, slab, out, worker, &self.place)?,
-            Data::Library(_) => library::read(&self.dataset, &self.kind, slab.start(), slab.count(), out)
-                .map_err(|error| self.place.library("read", &error))?,
+            Data::Compact(all) => copy_region(slab, all, &Slab::whole(&self.info.shape), out, slab, size),
         }
         Ok(())
     }
@@ -212,6 +202,7 @@ impl ChunkSource for Hdf5Source {
     fn held_bytes(&self) -> u64 {
         match &self.data {
             Data::Chunked(chunks) => chunks.index.bytes() + chunks.cache.as_ref().map_or(0, Cache::most),
+            Data::Compact(all) => all.capacity() as u64,
             _ => 0,
         }
     }
@@ -222,7 +213,7 @@ impl ChunkSource for Hdf5Source {
         let converted = if self.converts() { stored + threads * self.conversion.scratch() as u64 } else { 0 };
         let cost = match &self.data {
             Data::Unwritten(_) => Cost::new(0, 0),
-            Data::External(_) => Cost::new(0, stored),
+            Data::Compact(_) | Data::External(_) => Cost::new(0, stored),
             Data::Contiguous(_) => {
                 let whole = Slab::whole(&self.info.shape).bytes(self.conversion.stored_size());
                 Cost::new(DataFile::spans_scratch(whole) * threads, stored)
@@ -231,7 +222,6 @@ impl ChunkSource for Hdf5Source {
                 let cost = chunks.cost(slab);
                 Cost::new(cost.scratch_bytes * threads, cost.moved_bytes)
             }
-            Data::Library(held) => Cost::new(*held, chunk_core::chunked_bytes(&self.info, slab)),
         };
         Cost::new(cost.scratch_bytes + converted, cost.moved_bytes)
     }
@@ -242,8 +232,6 @@ impl ChunkSource for Hdf5Source {
             return Ok(());
         }
         let align = match &self.data {
-            // The library reads on one thread anyway.
-            Data::Library(_) => u64::MAX / 2,
             Data::Chunked(chunks) => chunks.alignment(slab, worker.threads()),
             _ => 1,
         };
@@ -273,10 +261,11 @@ impl Statement {
         let kind = library::stored_type(dataset).map_err(fail)?;
         let Stored { dtype, conversion } = dtype::stored(&kind, attributes::is_by_pytables(dataset))
             .map_err(|unmapped| place.unmapped("this version", unmapped))?;
-        let (filters, external) = library::filters(dataset).map_err(fail)?;
-        let stated = library::fill_value(dataset, &kind).map_err(fail)?;
+        let creation = dataset.dcpl().map_err(fail)?;
+        let (filters, external) = library::filters(&creation).map_err(fail)?;
+        let stated = library::fill_value(&creation, &kind).map_err(fail)?;
         let mut info = DatasetInfo::new(shape, dtype.clone()).with_name(place.name());
-        if let Some(chunk) = dataset.chunk() {
+        if let Some(chunk) = creation.chunk() {
             info = info.with_chunk_shape(chunk.into_iter().map(|extent| extent as u64).collect::<Vec<_>>());
         }
         if most.iter().zip(info.shape.iter()).any(|(most, extent)| *most != Some(*extent)) {
@@ -289,7 +278,7 @@ impl Statement {
             info = info.with_fill(Scalar::from_bytes(dtype, conversion.apply_to_one(bytes, place)?)?);
         }
         info.check().map_err(|error| place.corrupt(error.to_string()))?;
-        Ok(Statement { info, kind, conversion, fill, layout: dataset.layout(), filters, external })
+        Ok(Statement { info, kind, conversion, fill, layout: creation.layout(), filters, external })
     }
 
     fn data(&self, dataset: &Dataset, file: &DataFile, place: &Place, options: ReadOptions) -> Result<Data> {
@@ -299,7 +288,7 @@ impl Statement {
         let length = file.length()?;
         match self.layout {
             Layout::Virtual => Err(place.unsupported("is a virtual dataset, which this version does not read")),
-            Layout::Compact => Ok(Data::Library(LIBRARY_BYTES)),
+            Layout::Compact => self.compact(dataset, place),
             Layout::Contiguous => self.contiguous(dataset, length, place),
             Layout::Chunked => self.chunked(dataset, file, length, place, options),
         }
@@ -312,6 +301,19 @@ impl Statement {
         let pieces = library::external_pieces(dataset).map_err(|error| place.library("find the files of", &error))?;
         let bytes = self.info.shape.elements().saturating_mul(self.conversion.stored_size() as u64);
         External::open(&pieces, bytes, place).map(Data::External)
+    }
+
+    fn compact(&self, dataset: &Dataset, place: &Place) -> Result<Data> {
+        let shape = &self.info.shape;
+        let bytes = shape.elements().saturating_mul(self.conversion.stored_size() as u64);
+        if bytes > MOST_COMPACT_BYTES {
+            return Err(place.corrupt(format!("{bytes} bytes do not fit the file's structure, which is to hold them")));
+        }
+        let mut all = vec![0; bytes as usize];
+        let start = vec![0; shape.len()];
+        let read = library::read(dataset, &self.kind, &start, shape, &mut all);
+        read.map_err(|error| place.library("read", &error))?;
+        Ok(Data::Compact(all))
     }
 
     fn contiguous(&self, dataset: &Dataset, file_length: u64, place: &Place) -> Result<Data> {
