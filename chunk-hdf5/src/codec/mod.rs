@@ -17,6 +17,7 @@ mod frame;
 mod lzf;
 mod nbit;
 mod pipeline;
+mod planes;
 mod registry;
 #[cfg(test)]
 mod samples;
@@ -30,5 +31,6 @@ pub(crate) use blosc2::Frame as Blosc2Frame;
 pub(crate) use error::CodecError;
 pub(crate) use frame::{Frame, HEADER_LEN, Header};
 pub(crate) use pipeline::{Pipeline, StoredFilter};
+pub(crate) use planes::Planes;
 pub(crate) use registry::registered_name;
 pub(crate) use sequence::{Blocks as SequenceBlocks, HEADER_LEN as SEQUENCE_HEADER_LEN, Sequence};
