@@ -7,7 +7,8 @@ use chunk_core::{Buffer, Cost, DataFile, Grid, Result, Scalar, Scratch, Slab, Sp
 
 use crate::cache::{Cache, Key};
 use crate::codec::{
-    Blosc2Frame, CodecError, Frame, HEADER_LEN, Header, Pipeline, Planes, SEQUENCE_HEADER_LEN, Sequence, SequenceBlocks,
+    Blosc2Frame, CodecError, Frame, HEADER_LEN, Header, Pipeline, SEQUENCE_HEADER_LEN, Sequence, SequenceBlocks,
+    Shuffled,
 };
 use crate::error::Place;
 use crate::index::{Chunk, Index};
@@ -367,8 +368,8 @@ impl Reading<'_> {
         let size = frame.header().element_size();
         let piece = self.shuffled((chunk.number(), SHUFFLED | index), block.len(), size, decode)?;
         let planes = match &piece {
-            Piece::Kept(packed) => Planes::packed(size, block.len(), packed),
-            Piece::Lent(shuffled) => Planes::new(size, shuffled),
+            Piece::Kept(packed) => Shuffled::packed(size, block.len(), packed),
+            Piece::Lent(shuffled) => Shuffled::new(size, shuffled),
         };
         while let Some(part) = cursor.take_before(block.end) {
             let out = &mut out[part.to..part.to + part.length];
@@ -392,7 +393,7 @@ impl Reading<'_> {
         let mut shuffled = self.worker.scratch(length)?;
         decode(&mut shuffled)?;
         let Some(cache) = &self.chunks.cache else { return Ok(Piece::Lent(shuffled)) };
-        let planes = Planes::new(element_size, &shuffled).condensed();
+        let planes = Shuffled::new(element_size, &shuffled).condensed();
         let pack = |kept: &mut [u8]| {
             planes.pack(kept);
             Ok(())

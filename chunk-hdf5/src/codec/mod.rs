@@ -17,13 +17,13 @@ mod frame;
 mod lzf;
 mod nbit;
 mod pipeline;
-mod planes;
 mod registry;
 #[cfg(test)]
 mod samples;
 mod scale_offset;
 mod sequence;
 mod shuffle;
+mod shuffled;
 mod stream;
 
 pub(crate) use blosc::{Codec, Settings, Shuffle, version as blosc_version};
@@ -31,6 +31,6 @@ pub(crate) use blosc2::Frame as Blosc2Frame;
 pub(crate) use error::CodecError;
 pub(crate) use frame::{Frame, HEADER_LEN, Header};
 pub(crate) use pipeline::{Pipeline, StoredFilter};
-pub(crate) use planes::Planes;
 pub(crate) use registry::registered_name;
 pub(crate) use sequence::{Blocks as SequenceBlocks, HEADER_LEN as SEQUENCE_HEADER_LEN, Sequence};
+pub(crate) use shuffled::Shuffled;

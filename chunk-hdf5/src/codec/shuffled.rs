@@ -8,7 +8,7 @@ use super::shuffle::unshuffle;
 
 /// A shuffled block.
 #[derive(Debug)]
-pub(crate) struct Planes<'a> {
+pub(crate) struct Shuffled<'a> {
     planes: Vec<Plane<'a>>,
     /// Bytes that make no element.
     rest: &'a [u8],
@@ -29,16 +29,16 @@ const FOLLOWS: u16 = 1 << 8;
 /// Bytes that are gathered and unshuffled at once.
 const PART: usize = 4096;
 
-impl<'a> Planes<'a> {
+impl<'a> Shuffled<'a> {
     /// A block as it was decoded.
     pub(crate) fn new(element_size: usize, shuffled: &'a [u8]) -> Self {
         let elements = shuffled.len() / element_size;
         let (planes, rest) = shuffled.split_at(elements * element_size);
         let planes = planes.chunks_exact(elements.max(1)).map(Plane::Bytes).collect();
-        Planes { planes, rest, elements }
+        Shuffled { planes, rest, elements }
     }
 
-    /// The block of `len` bytes that [`Planes::pack`] kept.
+    /// The block of `len` bytes that [`Shuffled::pack`] kept.
     pub(crate) fn packed(element_size: usize, len: usize, packed: &'a [u8]) -> Self {
         let elements = len / element_size;
         let count = if elements == 0 { 0 } else { element_size };
@@ -52,7 +52,7 @@ impl<'a> Planes<'a> {
             };
             Plane::Value(value)
         });
-        Planes { planes: planes.collect(), rest, elements }
+        Shuffled { planes: planes.collect(), rest, elements }
     }
 
     /// The same block; planes of one value are known to be such.
@@ -73,7 +73,7 @@ impl<'a> Planes<'a> {
         self.planes.len() * WORD + kept * self.elements + self.rest.len()
     }
 
-    /// Fills `out`, which is [`Planes::packed_len`] long, with what is kept of the block.
+    /// Fills `out`, which is [`Shuffled::packed_len`] long, with what is kept of the block.
     pub(crate) fn pack(&self, out: &mut [u8]) {
         let (words, mut kept) = out.split_at_mut(self.planes.len() * WORD);
         for (word, plane) in words.chunks_exact_mut(WORD).zip(&self.planes) {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn packed(size: usize, shuffled: &[u8]) -> Vec<u8> {
-        let planes = Planes::new(size, shuffled).condensed();
+        let planes = Shuffled::new(size, shuffled).condensed();
         let mut packed = vec![7; planes.packed_len()];
         planes.pack(&mut packed);
         packed
@@ -159,7 +159,7 @@ mod tests {
                 let packed = packed(size, &shuffled);
                 for (from, end) in [(0, len), (len / 3, len), (len / size / 2 * size, len / size * size), (1, 2)] {
                     let range = from.min(len)..end.min(len).max(from.min(len));
-                    for planes in [Planes::new(size, &shuffled), Planes::packed(size, len, &packed)] {
+                    for planes in [Shuffled::new(size, &shuffled), Shuffled::packed(size, len, &packed)] {
                         let mut out = vec![0x5a; range.len()];
                         planes.unshuffle_part(range.start, &mut out).unwrap();
                         assert_eq!(out, data[range.clone()], "size {size}, {len} bytes, {range:?}");
@@ -177,7 +177,7 @@ mod tests {
             let packed = packed(4, &shuffled(4, &data));
             assert_eq!(packed.len(), 4 * WORD + kept * 1000);
             let mut back = vec![7; data.len()];
-            Planes::packed(4, data.len(), &packed).unshuffle_part(0, &mut back).unwrap();
+            Shuffled::packed(4, data.len(), &packed).unshuffle_part(0, &mut back).unwrap();
             assert_eq!(back, data);
         }
     }
