@@ -19,6 +19,7 @@ mod index;
 mod journal;
 mod library;
 mod links;
+mod listing;
 mod options;
 mod recover;
 mod session;
