@@ -9,6 +9,7 @@ mod changing;
 mod chunked;
 mod codec;
 mod conversion;
+mod destination;
 mod dtype;
 mod editor;
 mod error;
