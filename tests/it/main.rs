@@ -7,6 +7,7 @@ mod conformance;
 mod convert;
 mod corpora;
 mod diff;
+mod editing;
 mod faults;
 mod fft_of_foreign_files;
 mod files;
