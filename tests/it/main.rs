@@ -8,6 +8,7 @@ mod convert;
 mod corpora;
 mod diff;
 mod editing;
+mod editing_faults;
 mod faults;
 mod fft_of_foreign_files;
 mod files;
