@@ -11,6 +11,11 @@ pub(crate) fn plain(name: &str) -> &str {
     name.trim_matches('/')
 }
 
+/// What stands between the slashes of a name.
+pub(crate) fn parts(name: Option<&str>) -> Vec<&str> {
+    name.unwrap_or_default().split('/').filter(|part| !part.is_empty()).collect()
+}
+
 /// What `name` is called from `group`, empty for the group itself; `None` if it is not inside. No group is the root.
 pub(crate) fn relative<'a>(name: &'a str, group: Option<&str>) -> Option<&'a str> {
     let (name, group) = (plain(name), plain(group.unwrap_or_default()));
@@ -47,12 +52,11 @@ pub(crate) fn datasets_inside(registry: &Registry, file: &Location) -> Result<Ve
     Ok(located.filter(|(location, kind)| is_dataset(registry, location, kind)).map(|(location, _)| location).collect())
 }
 
-/// Whether an entry is a dataset, or one that cannot be read. What is listed as something else and opens all the same is
-/// a link to a dataset that has its own entry.
+/// Whether an entry is a dataset, or one that cannot be read. A link is none: what it leads to has an entry of its own.
 fn is_dataset(registry: &Registry, location: &Location, kind: &EntryKind) -> bool {
     match kind {
         EntryKind::Dataset(_) => true,
-        EntryKind::Group => false,
+        EntryKind::Group | EntryKind::Link { .. } | EntryKind::NamedType => false,
         _ => !matches!(registry.open(location), Ok(_) | Err(Error::NotADataset { .. } | Error::DatasetNotFound { .. })),
     }
 }

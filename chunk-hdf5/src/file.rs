@@ -9,6 +9,7 @@ use hdf5::{FileBuilder, Group, IndexType, IterationOrder, LinkType, LocationType
 use crate::error::{Place, reason};
 use crate::library::{self, Link};
 use crate::recover;
+use crate::tree;
 
 /// Whether a file is locked while it is open.
 ///
@@ -62,11 +63,13 @@ pub(crate) fn open(path: &Path, locking: FileLocking) -> Result<(DataFile, hdf5:
     if !metadata.is_file() || signature_offset(&own, metadata.len())?.is_none() {
         return Err(Error::WrongFormat { path: path.to_path_buf(), format: "an HDF5" });
     }
-    recover::before_reading(&own, locking)?;
-    locking.shared(&own)?;
-    let place = Place::new(path, "");
-    let file = library_options().open(path).map_err(|error| open_error(&place, &error))?;
-    Ok((own, file))
+    // A commit of this process is then over, or has not begun.
+    let opened = library::alone(|| {
+        recover::before_reading(&own, locking)?;
+        locking.shared(&own)?;
+        library_options().open(path).map_err(|error| open_error(&Place::new(path, ""), &error))
+    });
+    Ok((own, opened?))
 }
 
 /// How the library opens and makes files: without chunks of its own in memory, and without its locks.
@@ -100,12 +103,50 @@ pub(crate) fn signature_offset(file: &DataFile, length: u64) -> Result<Option<u6
     Ok(None)
 }
 
-/// What a walk through a file meets.
+/// What stands under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Group,
     Dataset,
-    Other(&'static str),
+    NamedType,
+    SoftLink(String),
+    ExternalLink {
+        file: String,
+        name: String,
+    },
+    /// A link of a kind that some program has registered for itself.
+    UnknownLink,
+    /// An object that the library cannot make out.
+    Unreadable,
+}
+
+impl Found {
+    pub(crate) fn is_dataset(&self) -> bool {
+        *self == Found::Dataset
+    }
+
+    /// What it is, with its article.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Found::Group => "a group",
+            Found::Dataset => "a dataset",
+            Found::NamedType => "a named datatype",
+            Found::SoftLink(_) => "a soft link",
+            Found::ExternalLink { .. } => "a link into another file",
+            Found::UnknownLink => "a link of an unknown kind",
+            Found::Unreadable => "an unreadable object",
+        }
+    }
+}
+
+/// What stands under a name in a group, at the end of this link.
+pub(crate) fn found_by(group: &Group, name: &str, link: Link) -> Found {
+    match link {
+        Link::Hard => object(group, name),
+        Link::Soft(target) => Found::SoftLink(target),
+        Link::External { file, name } => Found::ExternalLink { file, name },
+        Link::UserDefined => Found::UnknownLink,
+    }
 }
 
 /// Everything in a file by its name from the root, groups before what they hold. Links are named, not followed; an
@@ -113,8 +154,7 @@ pub(crate) enum Found {
 pub(crate) fn walk(file: &hdf5::File, place: &Place) -> Result<Vec<(String, Found)>> {
     let fail = |error: hdf5::Error| place.library("list", &error);
     let root = file.group("/").map_err(fail)?;
-    // Tokens compare but do not hash: their text does.
-    let mut seen = HashSet::from([format!("{:?}", root.loc_info().map_err(fail)?.token)]);
+    let mut seen = HashSet::from([tree::token(&root).map_err(fail)?]);
     let mut entries = Vec::new();
     let mut stack = vec![(String::new(), root, 0_usize)];
     while let Some((prefix, group, depth)) = stack.pop() {
@@ -123,17 +163,18 @@ pub(crate) fn walk(file: &hdf5::File, place: &Place) -> Result<Vec<(String, Foun
             let full = format!("{prefix}/{name}");
             let found = match link.link_type {
                 LinkType::Hard => object(&group, &name),
-                LinkType::Soft => Found::Other("soft link"),
-                LinkType::External => Found::Other("external link"),
+                _ => library::link(&group, &name)
+                    .map_err(fail)?
+                    .map_or(Found::UnknownLink, |link| found_by(&group, &name, link)),
             };
             if entries.len() >= MOST_ENTRIES {
                 return Err(place.unsupported(format!("more than {MOST_ENTRIES} objects")));
             }
             entries.push((full.clone(), found.clone()));
             if found == Found::Group && depth < MOST_DEPTH {
-                let token = group.loc_info_by_name(&name).map_err(fail)?.token;
-                if seen.insert(format!("{token:?}")) {
-                    inner.push((full, group.group(&name).map_err(fail)?, depth + 1));
+                let found = group.group(&name).map_err(fail)?;
+                if seen.insert(tree::token(&found).map_err(fail)?) {
+                    inner.push((full, found, depth + 1));
                 }
             }
         }
@@ -147,20 +188,20 @@ fn object(group: &Group, name: &str) -> Found {
     match group.loc_type_by_name(name) {
         Ok(LocationType::Group) => Found::Group,
         Ok(LocationType::Dataset) => Found::Dataset,
-        Ok(_) => Found::Other("named datatype"),
-        Err(_) => Found::Other("unreadable object"),
+        Ok(_) => Found::NamedType,
+        Err(_) => Found::Unreadable,
     }
 }
 
-fn dataset_names(file: &hdf5::File, place: &Place) -> Result<Vec<String>> {
+fn names(file: &hdf5::File, place: &Place, wanted: impl Fn(&Found) -> bool) -> Result<Vec<String>> {
     let entries = walk(file, place)?;
-    Ok(entries.into_iter().filter(|(_, found)| *found == Found::Dataset).map(|(name, _)| name).collect())
+    Ok(entries.into_iter().filter(|(_, found)| wanted(found)).map(|(name, _)| name).collect())
 }
 
 /// Opens the dataset of this name, or the only one. Gives its name from the root too.
 pub(crate) fn dataset(file: &hdf5::File, path: &Path, name: Option<&str>) -> Result<(hdf5::Dataset, Place)> {
     let Some(name) = name else {
-        let names = dataset_names(file, &Place::new(path, ""))?;
+        let names = names(file, &Place::new(path, ""), Found::is_dataset)?;
         return match names.as_slice() {
             [] => Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: "/".to_owned(), near: Vec::new() }),
             [only] => open_dataset(file, path, only),
@@ -184,7 +225,7 @@ pub(crate) fn automatic_names(file: &hdf5::File, path: &Path) -> Result<Vec<Stri
     }
     let names: Vec<String> = (0..MOST_ENTRIES).map(|number| format!("/data{number}")).take_while(is_dataset).collect();
     if names.is_empty() {
-        let near = near_names(file, &Place::new(path, &alone))?;
+        let near = near_names(file, &Place::new(path, &alone), Found::is_dataset)?;
         return Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: alone, near });
     }
     Ok(names)
@@ -206,11 +247,11 @@ pub(crate) fn open_dataset(file: &hdf5::File, path: &Path, name: &str) -> Result
         Ok(LocationType::Group) => "a group",
         Ok(_) => "a named datatype",
         Err(_) => {
-            let near = near_names(file, &place)?;
+            let near = near_names(file, &place, Found::is_dataset)?;
             return Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: place.dataset, near });
         }
     };
-    let near = near_names(file, &place)?;
+    let near = near_names(file, &place, Found::is_dataset)?;
     Err(Error::NotADataset { path: path.to_path_buf(), dataset: place.dataset, kind, near })
 }
 
@@ -232,9 +273,9 @@ fn refuse_external_links(file: &hdf5::File, place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Datasets of the file, the likeliest to be meant first.
-fn near_names(file: &hdf5::File, place: &Place) -> Result<Vec<String>> {
-    let mut names = dataset_names(file, place)?;
+/// Names in the file, the likeliest to be meant first, of what is `wanted`.
+pub(crate) fn near_names(file: &hdf5::File, place: &Place, wanted: impl Fn(&Found) -> bool) -> Result<Vec<String>> {
+    let mut names = names(file, place, wanted)?;
     let inside = format!("{}/", place.dataset.trim_end_matches('/'));
     let unlikeness = |name: &String| {
         #[expect(clippy::cast_sign_loss, reason = "a likeness is between 0 and 1")]

@@ -161,6 +161,10 @@ mod tests {
         let ratios: Vec<f64> = report.rows.iter().map(|row| row.ratio).collect();
         assert_eq!(ratios, [1.0, 4.0, 1.0]);
         assert!(report.table(&Options::default()).contains("fft/python"));
-        assert!(report.json(&Options::default()).contains("\"ratio\":4.0000,\"inside\":null,\"inside_ratio\":null,\"peak_mib\":3.0"));
+        assert!(
+            report
+                .json(&Options::default())
+                .contains("\"ratio\":4.0000,\"inside\":null,\"inside_ratio\":null,\"peak_mib\":3.0")
+        );
     }
 }
