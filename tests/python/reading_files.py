@@ -229,6 +229,23 @@ def write_odd(folder, put):
     put(path, expected)
 
 
+def write_szip(folder, put):
+    """Both ways of coding, with scan lines that are filled up and that are not, of numbers of every width."""
+    path = os.path.join(folder, "h5py_szip.h5")
+    with h5py.File(path, "w") as file:
+        for code in [code for code in NUMBERS if code != "?" and "c" not in code]:
+            for coding in ("nn", "ec"):
+                for block, chunks in ((2, (4, 30)), (8, (16, 13)), (16, (16, 16)), (32, (61, 30))):
+                    name = f"{code}_{coding}_{block}".replace("<", "le_").replace(">", "be_")
+                    options = dict(compression="szip", compression_opts=(coding, block), chunks=chunks)
+                    file.create_dataset(name, data=numbers(code), **options)
+        options = dict(compression="szip", compression_opts=("nn", 8), shuffle=True, fletcher32=True)
+        file.create_dataset("with_others", data=numbers("<f4"), chunks=CHUNKS, **options)
+        noise = np.random.default_rng(3).integers(0, 2**32, SHAPE, np.uint32)
+        file.create_dataset("noise", data=noise, chunks=CHUNKS, compression="szip", compression_opts=("ec", 16))
+    put(path)
+
+
 def write_references(folder):
     with h5py.File(os.path.join(folder, "references.h5"), "w") as file:
         data = file.create_dataset("group/data", data=[1, 2, 3])
@@ -248,6 +265,7 @@ def main(folder):
     write_h5py(folder, put)
     write_pytables(folder, put)
     write_odd(folder, put)
+    write_szip(folder, put)
     write_references(folder)
 
 

@@ -1,4 +1,4 @@
-//! Numbers of any width, one bit after the other, as the filters n-bit and scale-offset store them.
+//! Numbers of any width, one bit after the other, as the filters n-bit, scale-offset and szip store them.
 
 use super::CodecError;
 
@@ -18,8 +18,12 @@ impl<'data> Bits<'data> {
     pub(crate) fn take(&mut self, width: usize) -> Result<u128, CodecError> {
         let end = self.position + width;
         if end > 8 * self.bytes.len() {
-            let needed = end.div_ceil(8);
-            return Err(CodecError::Truncated { part: "a row of bits", needed, found: self.bytes.len() });
+            return Err(self.cut(end));
+        }
+        if width <= IN_SIGHT {
+            let number = self.peek() >> (64 - width);
+            self.position = end;
+            return Ok(number.into());
         }
         let mut number = 0;
         while self.position < end {
@@ -31,7 +35,41 @@ impl<'data> Bits<'data> {
         }
         Ok(number)
     }
+
+    /// How many zeros there are before the next one, which is taken too.
+    pub(crate) fn zeros(&mut self) -> Result<usize, CodecError> {
+        let start = self.position;
+        loop {
+            let zeros = (self.peek().leading_zeros() as usize).min(IN_SIGHT);
+            self.position += zeros;
+            if self.position >= 8 * self.bytes.len() {
+                return Err(self.cut(self.position + 1));
+            }
+            if zeros < IN_SIGHT {
+                self.position += 1;
+                return Ok(self.position - start - 1);
+            }
+        }
+    }
+
+    /// The next bits from the highest on, [`IN_SIGHT`] of them at least; zeros behind the last.
+    fn peek(&self) -> u64 {
+        let rest = self.bytes.get(self.position / 8..).unwrap_or_default();
+        let word = rest.first_chunk().copied().unwrap_or_else(|| {
+            let mut word = [0; 8];
+            word[..rest.len()].copy_from_slice(rest);
+            word
+        });
+        u64::from_be_bytes(word) << (self.position % 8)
+    }
+
+    fn cut(&self, end: usize) -> CodecError {
+        CodecError::Truncated { part: "a row of bits", needed: end.div_ceil(8), found: self.bytes.len() }
+    }
 }
+
+/// Bits that are seen at once, wherever in a byte they begin.
+const IN_SIGHT: usize = 57;
 
 /// Puts the low bytes of `number` into `out`, in this byte order.
 pub(crate) fn put(number: u128, little: bool, out: &mut [u8]) {
@@ -56,6 +94,17 @@ mod tests {
         assert_eq!(bits.take(7).unwrap(), 0b011_0011);
         assert_eq!(bits.take(14).unwrap(), 0b11_1111_0000_0001);
         assert!(bits.take(1).is_err());
+    }
+
+    #[test]
+    fn counts_zeros_before_a_one() {
+        let mut long = vec![0; 20];
+        long.extend([0b0001_0100, 0]);
+        let mut bits = Bits::new(&long);
+        assert_eq!(bits.zeros().unwrap(), 163);
+        assert_eq!(bits.zeros().unwrap(), 1);
+        assert!(bits.zeros().is_err());
+        assert!(Bits::new(&[]).zeros().is_err());
     }
 
     #[test]

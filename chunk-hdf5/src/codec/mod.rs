@@ -1,7 +1,7 @@
 //! Filter pipelines on chunk bytes, undone and applied on any thread without the HDF5 library.
 //!
 //! [`Pipeline`] decodes whole chunks through deflate, shuffle, Fletcher32, LZF, Blosc 1 and 2, LZ4, bitshuffle,
-//! Zstandard, n-bit and scale-offset, and encodes through some of them. Where a chunk went through Blosc alone, [`Frame`] decodes it block by
+//! Zstandard, n-bit, scale-offset and szip, and encodes through some of them. Where a chunk went through Blosc alone, [`Frame`] decodes it block by
 //! block, and where through LZ4 or bitshuffle alone, [`Sequence`] does, which a reader of part of a chunk saves time
 //! and memory by. The caller owns all memory that grows with the data; beyond that, a thread that
 //! decodes zlib or Zstandard keeps 47 or 94 KiB until it ends, one that encodes zlib 371 KiB, and
@@ -25,6 +25,7 @@ mod sequence;
 mod shuffle;
 mod shuffled;
 mod stream;
+mod szip;
 
 pub(crate) use blosc::{Codec, Settings, Shuffle, version as blosc_version};
 pub(crate) use blosc2::Frame as Blosc2Frame;

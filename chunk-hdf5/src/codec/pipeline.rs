@@ -10,6 +10,7 @@ use super::registry::{self, registered_name};
 use super::scale_offset::ScaleOffset;
 use super::sequence::{Blocks, Sequence};
 use super::stream::{pack_zstd, unpack_zstd, zstd_encoder_bytes};
+use super::szip::Szip;
 use super::{CodecError, deflate, fletcher32, lzf, shuffle};
 
 /// A filter as a file states it.
@@ -291,6 +292,7 @@ enum Filter {
     Blosc2,
     NBit(Result<NBit, CodecError>),
     ScaleOffset(Result<ScaleOffset, CodecError>),
+    Szip(Result<Szip, CodecError>),
 }
 
 impl Filter {
@@ -313,6 +315,7 @@ impl Filter {
             registry::BLOSC2 => Ok(Self::Blosc2),
             registry::NBIT => Ok(Self::NBit(NBit::from_values(values))),
             registry::SCALE_OFFSET => Ok(Self::ScaleOffset(ScaleOffset::from_values(values))),
+            registry::SZIP => Ok(Self::Szip(Szip::from_values(values))),
             id => {
                 let own = || Some(name.clone()).filter(|name| !name.is_empty());
                 let name = registered_name(id).map(str::to_owned).or_else(own);
@@ -339,7 +342,7 @@ impl Filter {
             Self::Shuffle(_) | Self::Lzf => 0,
             Self::NBit(_) | Self::ScaleOffset(_) => 64,
             Self::Zstd { .. } => (len >> 7) + 128,
-            Self::Lz4 | Self::Bitshuffle(_) => (len >> 2) + 64,
+            Self::Lz4 | Self::Bitshuffle(_) | Self::Szip(_) => (len >> 2) + 64,
             Self::Blosc2 => (len >> 2) + 1024,
             Self::Fletcher32 => fletcher32::CHECKSUM_LEN,
             Self::Blosc(_) => super::HEADER_LEN,
@@ -358,7 +361,9 @@ impl Filter {
             }
             Self::NBit(Ok(nbit)) => nbit.decode(input, output),
             Self::ScaleOffset(Ok(scale_offset)) => scale_offset.decode(input, output),
+            Self::Szip(Ok(szip)) => szip.decode(input, output),
             Self::Shuffle(Err(error))
+            | Self::Szip(Err(error))
             | Self::Bitshuffle(Err(error))
             | Self::NBit(Err(error))
             | Self::ScaleOffset(Err(error)) => Err(error.clone()),
@@ -406,6 +411,7 @@ impl Filter {
             Self::Lz4 => Err(CodecError::ReadOnly { codec: "LZ4" }),
             Self::Bitshuffle(_) => Err(CodecError::ReadOnly { codec: "bitshuffle" }),
             Self::Blosc2 => Err(CodecError::ReadOnly { codec: "Blosc2" }),
+            Self::Szip(_) => Err(CodecError::ReadOnly { codec: "szip" }),
             Self::NBit(_) => Err(CodecError::ReadOnly { codec: "n-bit" }),
             Self::ScaleOffset(_) => Err(CodecError::ReadOnly { codec: "scale-offset" }),
         }

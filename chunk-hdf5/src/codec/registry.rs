@@ -4,6 +4,7 @@
 pub(crate) const DEFLATE: u32 = 1;
 pub(crate) const SHUFFLE: u32 = 2;
 pub(crate) const FLETCHER32: u32 = 3;
+pub(crate) const SZIP: u32 = 4;
 pub(crate) const NBIT: u32 = 5;
 pub(crate) const SCALE_OFFSET: u32 = 6;
 pub(crate) const LZF: u32 = 32000;
@@ -23,7 +24,7 @@ const REGISTERED: [(u32, &str); 41] = [
     (DEFLATE, "deflate"),
     (SHUFFLE, "shuffle"),
     (FLETCHER32, "fletcher32"),
-    (4, "szip"),
+    (SZIP, "szip"),
     (NBIT, "nbit"),
     (SCALE_OFFSET, "scaleoffset"),
     (257, "hzip"),
