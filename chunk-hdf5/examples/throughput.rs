@@ -1,8 +1,9 @@
-//! Reads or writes a dataset slab by slab, and says how fast that was.
+//! Reads or writes a dataset slab by slab, or appends to one row by row, and says how fast that was.
 //!
 //! ```text
 //! cargo run --release -p chunk-hdf5 --example throughput -- read FILE DATASET [--threads N] [--memory 1G]
 //! cargo run --release -p chunk-hdf5 --example throughput -- write FILE [--rows R] [--cols C] [--threads N]
+//! cargo run --release -p chunk-hdf5 --example throughput -- append FILE [--at-once ROWS]
 //! ```
 
 use std::error::Error;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use chunk_core::{Budget, ChunkSink, Complex, DType, DatasetInfo, Element, Run, Slab, Worker};
-use chunk_hdf5::{Filter, Hdf5Sink, Hdf5Source};
+use chunk_hdf5::{Filter, Hdf5Appender, Hdf5Sink, Hdf5Source};
 
 const CHUNK_ROWS: u64 = 1024;
 
@@ -30,7 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             let extent = |name, default: u64| option(name).map_or(Ok(default), |text| text.parse());
             write(threads, &arguments[1], extent("--rows", 16384)?, extent("--cols", 8192)?)?
         }
-        _ => return Err("say read FILE DATASET or write FILE".into()),
+        Some("append") => append(&arguments[1], option("--at-once").map_or(Ok(1), |text| text.parse())?)?,
+        _ => return Err("say read FILE DATASET, write FILE or append FILE".into()),
     };
     let seconds = started.elapsed().as_secs_f64();
     eprintln!("{:.2} GiB/s, start to end", bytes as f64 / seconds / f64::from(1 << 30));
@@ -78,6 +80,24 @@ fn write(threads: usize, path: &str, rows: u64, columns: u64) -> Result<u64, Box
     Box::new(sink).finish()?;
     println!("seconds {:.4}", started.elapsed().as_secs_f64());
     Ok(bytes)
+}
+
+/// Appends 10,000 rows of 64 numbers, so many at once; they are durable in the end.
+fn append(path: &str, at_once: usize) -> Result<u64, Box<dyn Error>> {
+    const ROWS: usize = 10_000;
+    const COLUMNS: u64 = 64;
+    let info = DatasetInfo::new([0, COLUMNS], DType::F64);
+    let info = info.with_chunk_shape([CHUNK_ROWS, COLUMNS]).with_max_shape([None, Some(COLUMNS)]);
+    let rows = vec![0.5_f64; at_once * COLUMNS as usize];
+    let started = Instant::now();
+    Box::new(Hdf5Sink::create(path, Some("/data"), info, Filter::default())?).finish()?;
+    let mut appender = Hdf5Appender::open(path, None, 0)?;
+    for _ in 0..ROWS / at_once {
+        appender.append(&rows)?;
+    }
+    appender.finish()?;
+    println!("seconds {:.4}", started.elapsed().as_secs_f64());
+    Ok(ROWS as u64 * COLUMNS * 8)
 }
 
 /// The sum of four uniform numbers is nearly normal; it is scaled to a deviation of 1.

@@ -8,6 +8,7 @@ use chunk_core::{Buffer, Cost, DataFile, Grid, Result, Scalar, Scratch, Slab, Sp
 use crate::cache::{Cache, Key};
 use crate::codec::{
     Blosc2Frame, CodecError, Frame, HEADER_LEN, Header, Pipeline, SEQUENCE_HEADER_LEN, Sequence, SequenceBlocks,
+    Shuffled,
 };
 use crate::error::Place;
 use crate::index::{Chunk, Index};
@@ -41,7 +42,7 @@ const EXACT_CHUNKS: u64 = 64;
 
 /// A region of less than one part in so many of its chunk has blocks unshuffled in part.
 const LITTLE: u64 = 8;
-/// In the key of a piece: it is a block that is still shuffled.
+/// In the key of a piece: it is a block that is still shuffled, and packed.
 const SHUFFLED: usize = 1 << (usize::BITS - 1);
 
 /// Stored bytes of a frame that a thread holds at once, unless its blocks are larger.
@@ -363,18 +364,41 @@ impl Reading<'_> {
         frame: &Frame,
         decode: impl FnOnce(&mut [u8]) -> Result<()>,
     ) -> Result<()> {
-        let key = (chunk.number(), SHUFFLED | index);
         let block = frame.decoded_range(index);
-        let shuffled = match self.find(key) {
-            Some(found) => found,
-            None => self.make(key, block.len(), decode)?,
+        let size = frame.header().element_size();
+        let piece = self.shuffled((chunk.number(), SHUFFLED | index), block.len(), size, decode)?;
+        let planes = match &piece {
+            Piece::Kept(packed) => Shuffled::packed(size, block.len(), packed),
+            Piece::Lent(shuffled) => Shuffled::new(size, shuffled),
         };
         while let Some(part) = cursor.take_before(block.end) {
             let out = &mut out[part.to..part.to + part.length];
-            let undone = frame.header().unshuffle_part(&shuffled, part.from - block.start, out);
+            let undone = planes.unshuffle_part(part.from - block.start, out);
             undone.map_err(|cause| self.place.corrupt_chunk(&self.position, chunk, cause))?;
         }
         Ok(())
+    }
+
+    /// A block of `length` bytes that is still shuffled: as it was kept, or decoded.
+    fn shuffled(
+        &self,
+        key: Key,
+        length: usize,
+        element_size: usize,
+        decode: impl FnOnce(&mut [u8]) -> Result<()>,
+    ) -> Result<Piece<'_>> {
+        if let Some(kept) = self.find(key) {
+            return Ok(kept);
+        }
+        let mut shuffled = self.worker.scratch(length)?;
+        decode(&mut shuffled)?;
+        let Some(cache) = &self.chunks.cache else { return Ok(Piece::Lent(shuffled)) };
+        let planes = Shuffled::new(element_size, &shuffled).condensed();
+        let pack = |kept: &mut [u8]| {
+            planes.pack(kept);
+            Ok(())
+        };
+        cache.make(key, planes.packed_len(), pack).map(Piece::Kept)
     }
 
     /// Copies what the spans want of one block, decoding it if it holds any of that.

@@ -211,7 +211,9 @@ pub(crate) fn dataset(file: &hdf5::File, path: &Path, name: Option<&str>) -> Res
             }
         };
     };
-    open_dataset(file, path, &absolute(name))
+    let name = absolute(name);
+    refuse_external_links(file, &Place::new(path, &name))?;
+    open_dataset(file, path, &name)
 }
 
 /// The datasets that chunkiter reads where none is named: `data`, else `data0`, `data1` and so on to the first gap.
@@ -234,9 +236,9 @@ pub(crate) fn absolute(name: &str) -> String {
     name.split('/').filter(|part| !part.is_empty()).fold(String::new(), |name, part| name + "/" + part)
 }
 
-fn open_dataset(file: &hdf5::File, path: &Path, name: &str) -> Result<(hdf5::Dataset, Place)> {
+/// Opens the dataset of this name from the root, which no link into another file leads to.
+pub(crate) fn open_dataset(file: &hdf5::File, path: &Path, name: &str) -> Result<(hdf5::Dataset, Place)> {
     let place = Place::new(path, if name.is_empty() { "/" } else { name });
-    refuse_external_links(file, &place)?;
     let kind = match file.loc_type_by_name(&place.dataset) {
         Ok(LocationType::Dataset) => {
             let dataset = file.dataset(&place.dataset).map_err(|error| place.library("open", &error))?;
@@ -255,11 +257,11 @@ fn open_dataset(file: &hdf5::File, path: &Path, name: &str) -> Result<(hdf5::Dat
 
 /// A link into another file may lead anywhere: it is not followed.
 fn refuse_external_links(file: &hdf5::File, place: &Place) -> Result<()> {
-    let mut group = file.group("/").map_err(|error| place.library("open", &error))?;
+    let fail = |error: hdf5::Error| place.library("open", &error);
+    let mut group = file.group("/").map_err(fail)?;
     for part in place.dataset.split('/').filter(|part| !part.is_empty()) {
-        let links = group.links(IndexType::Name, IterationOrder::Increasing).unwrap_or_default();
-        match links.iter().find(|(name, _)| name == part).map(|(_, link)| link.link_type) {
-            Some(LinkType::External) => return Err(place.unsupported("links into other files are not followed")),
+        match library::link(&group, part).map_err(fail)? {
+            Some(Link::External { .. }) => return Err(place.unsupported("links into other files are not followed")),
             Some(_) => {}
             None => return Ok(()),
         }

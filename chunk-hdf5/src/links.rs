@@ -32,7 +32,7 @@ pub(crate) fn open(path: &Path, name: Option<&str>, options: ReadOptions) -> Res
     let mut found = Found { path: path.to_path_buf(), own, library_file, hops: 0 };
     let name = found.resolve(asked, options)?;
     let Found { path, own, library_file, .. } = found;
-    let (dataset, place) = file::dataset(&library_file, &path, Some(&name))?;
+    let (dataset, place) = file::open_dataset(&library_file, &path, &file::absolute(&name))?;
     Ok(Opened { own, dataset, place })
 }
 

@@ -25,9 +25,10 @@ use crate::{attributes, filter, library};
 
 /// A dataset of an HDF5 file.
 ///
-/// libhdf5 is asked for structure only. Chunks, and contiguous data, are read with positional reads of our own
-/// descriptor and decoded on the worker's threads, beside the library's global lock. Compact datasets, of 64 KiB at most,
-/// are a part of the file's structure and read when they are opened. The library does not keep the file open.
+/// libhdf5 is asked for structure only, once, and has closed the file when the dataset is open: in the library an open
+/// file takes a descriptor and over half a mebibyte. Chunks, and contiguous data, are read with positional reads of our
+/// own descriptor and decoded on the worker's threads, beside the library's global lock. Compact data, a part of the
+/// file's structure of 64 KiB at most, are read when the dataset is opened.
 #[derive(Debug)]
 pub struct Hdf5Source {
     info: DatasetInfo,
@@ -48,7 +49,7 @@ enum Data {
     External(External),
     /// In chunks that we read.
     Chunked(Box<Chunks>),
-    /// In the structure of the file: here they are.
+    /// Here: they were a part of the file's structure.
     Compact(Vec<u8>),
 }
 
@@ -64,8 +65,8 @@ pub(crate) struct Statement {
     external: usize,
 }
 
-/// More than HDF5 lets a compact dataset hold.
-const MOST_COMPACT: u64 = 64 << 10;
+/// A part of a file's structure is no larger.
+const MOST_COMPACT_BYTES: u64 = 64 << 10;
 
 impl Hdf5Source {
     /// Opens the dataset of this name, or the file's only one.
@@ -99,7 +100,8 @@ impl Hdf5Source {
             }
         }
         let Statement { info, conversion, .. } = statement;
-        Ok(Hdf5Source { info: info.with_identity(identity.finish()), place, file: Arc::new(own), conversion, data })
+        let info = info.with_identity(identity.finish());
+        Ok(Hdf5Source { info, place, file: Arc::new(own), conversion, data })
     }
 
     /// Our own descriptor of the file.
@@ -193,7 +195,7 @@ impl Hdf5Source {
             }
             Data::External(external) => external.read(slab, &Slab::whole(&self.info.shape), size, out)?,
             Data::Chunked(chunks) => chunks.read(&self.file, slab, out, worker, &self.place)?,
-            Data::Compact(bytes) => copy_region(slab, bytes, &Slab::whole(&self.info.shape), out, slab, size),
+            Data::Compact(all) => copy_region(slab, all, &Slab::whole(&self.info.shape), out, slab, size),
         }
         Ok(())
     }
@@ -207,7 +209,7 @@ impl ChunkSource for Hdf5Source {
     fn held_bytes(&self) -> u64 {
         match &self.data {
             Data::Chunked(chunks) => chunks.index.bytes() + chunks.cache.as_ref().map_or(0, Cache::most),
-            Data::Compact(bytes) => bytes.len() as u64,
+            Data::Compact(all) => all.capacity() as u64,
             _ => 0,
         }
     }
@@ -218,7 +220,7 @@ impl ChunkSource for Hdf5Source {
         let converted = if self.converts() { stored + threads * self.conversion.scratch() as u64 } else { 0 };
         let cost = match &self.data {
             Data::Unwritten(_) => Cost::new(0, 0),
-            Data::External(_) | Data::Compact(_) => Cost::new(0, stored),
+            Data::Compact(_) | Data::External(_) => Cost::new(0, stored),
             Data::Contiguous(_) => {
                 let whole = Slab::whole(&self.info.shape).bytes(self.conversion.stored_size());
                 Cost::new(DataFile::spans_scratch(whole) * threads, stored)
@@ -266,10 +268,11 @@ impl Statement {
         let kind = library::stored_type(dataset).map_err(fail)?;
         let Stored { dtype, conversion } = dtype::stored(&kind, attributes::is_by_pytables(dataset))
             .map_err(|unmapped| place.unmapped("this version", unmapped))?;
-        let (filters, external) = library::filters(dataset).map_err(fail)?;
-        let stated = library::fill_value(dataset, &kind).map_err(fail)?;
+        let creation = dataset.dcpl().map_err(fail)?;
+        let (filters, external) = library::filters(&creation).map_err(fail)?;
+        let stated = library::fill_value(&creation, &kind).map_err(fail)?;
         let mut info = DatasetInfo::new(shape, dtype.clone()).with_name(place.name());
-        if let Some(chunk) = dataset.chunk() {
+        if let Some(chunk) = creation.chunk() {
             info = info.with_chunk_shape(chunk.into_iter().map(|extent| extent as u64).collect::<Vec<_>>());
         }
         if most.iter().zip(info.shape.iter()).any(|(most, extent)| *most != Some(*extent)) {
@@ -282,7 +285,7 @@ impl Statement {
             info = info.with_fill(Scalar::from_bytes(dtype, conversion.apply_to_one(bytes, place)?)?);
         }
         info.check().map_err(|error| place.corrupt(error.to_string()))?;
-        Ok(Statement { info, kind, conversion, fill, layout: dataset.layout(), filters, external })
+        Ok(Statement { info, kind, conversion, fill, layout: creation.layout(), filters, external })
     }
 
     fn data(&self, dataset: &Dataset, file: &DataFile, place: &Place, options: ReadOptions) -> Result<Data> {
@@ -298,20 +301,6 @@ impl Statement {
         }
     }
 
-    fn compact(&self, dataset: &Dataset, place: &Place) -> Result<Data> {
-        let shape = &self.info.shape;
-        let length = shape.elements().saturating_mul(self.conversion.stored_size() as u64);
-        if length > MOST_COMPACT {
-            return Err(place.corrupt(format!("a compact dataset does not hold {length} bytes")));
-        }
-        let mut bytes = vec![0; length as usize];
-        if length > 0 {
-            let read = library::read(dataset, &self.kind, &vec![0; shape.len()], shape, &mut bytes);
-            read.map_err(|error| place.library("read", &error))?;
-        }
-        Ok(Data::Compact(bytes))
-    }
-
     fn external(&self, dataset: &Dataset, place: &Place, options: ReadOptions) -> Result<Data> {
         if !options.external_files {
             return Err(place.unsupported("is held in external files, which are not read unless allowed"));
@@ -319,6 +308,19 @@ impl Statement {
         let pieces = library::external_pieces(dataset).map_err(|error| place.library("find the files of", &error))?;
         let bytes = self.info.shape.elements().saturating_mul(self.conversion.stored_size() as u64);
         External::open(&pieces, bytes, place).map(Data::External)
+    }
+
+    fn compact(&self, dataset: &Dataset, place: &Place) -> Result<Data> {
+        let shape = &self.info.shape;
+        let bytes = shape.elements().saturating_mul(self.conversion.stored_size() as u64);
+        if bytes > MOST_COMPACT_BYTES {
+            return Err(place.corrupt(format!("{bytes} bytes do not fit the file's structure, which is to hold them")));
+        }
+        let mut all = vec![0; bytes as usize];
+        let start = vec![0; shape.len()];
+        let read = library::read(dataset, &self.kind, &start, shape, &mut all);
+        read.map_err(|error| place.library("read", &error))?;
+        Ok(Data::Compact(all))
     }
 
     fn contiguous(&self, dataset: &Dataset, file_length: u64, place: &Place) -> Result<Data> {

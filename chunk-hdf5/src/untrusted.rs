@@ -16,11 +16,13 @@ const CHECKSUM: u64 = 4;
 
 /// Checks layout, index and filters of a dataset that the library is to read.
 pub(crate) fn check_dataset(dataset: &Dataset, info: &DatasetInfo, file_length: u64, place: &Place) -> Result<()> {
-    let (filters, external) = library::filters(dataset).map_err(|error| place.library("read the filters", &error))?;
+    let fail = |error: hdf5::Error| place.library("read the description", &error);
+    let creation = dataset.dcpl().map_err(fail)?;
+    let (filters, external) = library::filters(&creation).map_err(fail)?;
     if external > 0 {
         return Err(place.unsupported("is held in external files, which are not followed"));
     }
-    match dataset.layout() {
+    match creation.layout() {
         Layout::Virtual => Err(place.unsupported("is a virtual dataset, which this version does not read")),
         Layout::Compact => Ok(()),
         Layout::Contiguous => match dataset.offset() {

@@ -6,7 +6,6 @@
 //! npy_throughput write FILE APPENDS ROWS       the same bytes by write(2)
 //! npy_throughput read FILE                     the array in slabs of 8 MiB, one buffer
 //! npy_throughput read-bare FILE                the file by read(2) of 8 MiB, one buffer
-//! npy_throughput make FILE                     a file to read: 2 GiB of f64
 //! ```
 
 use std::error::Error;
@@ -30,8 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["write", file, appends, rows] => write(file, appends.parse()?, rows.parse()?)?,
         ["read", file] => read(file)?,
         ["read-bare", file] => read_bare(file)?,
-        ["make", file] => append(file, 256, 16384, None)?,
-        _ => return Err("append, gather, write, read, read-bare or make: see the source".into()),
+        _ => return Err("append, gather, write, read or read-bare: see the source".into()),
     }
     println!("seconds {:.6}", start.elapsed().as_secs_f64());
     Ok(())

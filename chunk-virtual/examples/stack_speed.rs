@@ -1,6 +1,6 @@
-//! What `tests/python/bench_xdas.py` times, with chunk: `stack_speed FOLDER` prints seconds as JSON.
+//! What `tests/python/bench_stack.py` times, with chunk: `stack_speed stack|rows|stepped|whole FOLDER`.
 //!
-//! The folder holds `part-0000.h5` to `part-0999.h5`, each with `/data` of 200 x 128 float32, as the script makes them.
+//! The folder holds `part-0000.h5` to `part-0999.h5`, each with `/data` of 200 x 128 float32.
 
 use std::error::Error;
 use std::path::Path;
@@ -15,16 +15,22 @@ use chunk_virtual::{Indices, Selected, SourcePool, VirtualSource, VirtualStack, 
 const FILES: u64 = 1000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = std::env::args().nth(1).ok_or("usage: stack_speed FOLDER")?;
-    let worker = Worker::with_threads(available_parallelism()?.get());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [what, folder] = arguments.as_slice() else { return Err("stack_speed stack|rows|stepped|whole FOLDER".into()) };
+    let indices = match what.as_str() {
+        "stack" => None,
+        "rows" => Some(select![100_050..100_150]),
+        "stepped" => Some(select![20_050..40_050, ..; 2]),
+        "whole" => Some(select![..]),
+        _ => return Err("stack, rows, stepped or whole".into()),
+    };
     let begun = Instant::now();
-    let stack: Arc<dyn ChunkSource> = Arc::new(stack(Path::new(&folder))?);
-    let make = begun.elapsed().as_secs_f64();
-    let seconds = |indices: &Indices| read(&stack, indices, &worker);
-    let rows = seconds(&select![100_050..100_150])?;
-    let stepped = seconds(&select![20_050..40_050, ..; 2])?;
-    let whole = seconds(&select![..])?;
-    println!(r#"{{"make": {make:.6}, "rows": {rows:.6}, "stepped": {stepped:.6}, "whole": {whole:.6}}}"#);
+    let stack: Arc<dyn ChunkSource> = Arc::new(stack(Path::new(folder))?);
+    let seconds = match &indices {
+        Some(indices) => read(&stack, indices, &Worker::with_threads(available_parallelism()?.get()))?,
+        None => begun.elapsed().as_secs_f64(),
+    };
+    println!("seconds {seconds:.6}");
     Ok(())
 }
 

@@ -3,6 +3,8 @@
     python bench_data.py make FILE --rows N --cols N
     python bench_data.py make-windows FILE
     python bench_data.py make-contiguous FILE
+    python bench_data.py make-npy FILE
+    python bench_data.py make-parts FOLDER
     python bench_data.py warm FILE
     python bench_data.py verify IN OUT --axis N
 
@@ -94,12 +96,36 @@ def make_contiguous(path):
     make_h5py(path, fill)
 
 
+def make_npy(path):
+    """2 GiB of float64 as `.npy`."""
+    import numpy as np
+
+    if os.path.exists(path):
+        return
+    partial = f"{path}.partial.npy"
+    array = np.lib.format.open_memmap(partial, "w+", np.float64, (4 << 20, 64))
+    for start in range(0, len(array), 1 << 18):
+        array[start : start + (1 << 18)] = 0.5
+    array.flush()
+    os.replace(partial, path)
+
+
+def make_parts(folder):
+    """1000 HDF5 files with `/data` of 200 x 128 float32."""
+    import h5py
+    import numpy as np
+
+    os.makedirs(folder, exist_ok=True)
+    values = np.arange(200 * 128, dtype=np.float32).reshape(200, 128)
+    for number in range(1000):
+        make_h5py(os.path.join(folder, f"part-{number:04}.h5"), lambda file: file.create_dataset("data", data=values + number))
+
+
 def make_h5py(path, fill):
     """Lets `fill` write the file, under its name only when it is whole."""
     import h5py
 
     if os.path.exists(path):
-        print(f"{path} is there")
         return
     partial = f"{path}.partial"
     with h5py.File(partial, "w") as file:
@@ -108,10 +134,22 @@ def make_h5py(path, fill):
 
 
 def warm(path):
-    """Reads the file once, so that it is in the page cache."""
+    """Reads the file, or all of the folder, once, so that it is in the page cache."""
+    if os.path.isdir(path):
+        for name in os.listdir(path):
+            warm(os.path.join(path, name))
+        return
     with open(path, "rb", buffering=0) as file:
         while file.read(1 << 24):
             pass
+
+
+MAKE = {
+    "make-windows": make_windows,
+    "make-contiguous": make_contiguous,
+    "make-npy": make_npy,
+    "make-parts": make_parts,
+}
 
 
 def verify(source, result, axis):
@@ -149,7 +187,7 @@ def main():
     command.add_argument("file")
     command.add_argument("--rows", type=int, required=True)
     command.add_argument("--cols", type=int, required=True)
-    for name in ("make-windows", "make-contiguous"):
+    for name in MAKE:
         command = commands.add_parser(name)
         command.add_argument("file")
         command.add_argument("--rows", help="no choice here")
@@ -162,10 +200,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.command == "make":
         make(arguments.file, arguments.rows, arguments.cols)
-    elif arguments.command == "make-windows":
-        make_windows(arguments.file)
-    elif arguments.command == "make-contiguous":
-        make_contiguous(arguments.file)
+    elif arguments.command in MAKE:
+        MAKE[arguments.command](arguments.file)
     elif arguments.command == "warm":
         warm(arguments.file)
     else:

@@ -6,6 +6,7 @@
     python bench_h5py.py windows FILE         (2000 random windows of 64 x 64, a chunk cache of 256 MiB)
     python bench_h5py.py contiguous FILE      (all into one array of 64 MiB)
     python bench_h5py.py write FILE --rows N --cols N [--durable]
+    python bench_h5py.py append FILE [--durable]   (10,000 rows of 64 float64, one by one)
 
 Blosc LZ4 level 5 with shuffle, chunks of 1024 rows. Prints `seconds N` for its own work.
 """
@@ -85,6 +86,16 @@ def write(path, rows, slab):
             data[start:end] = slab[: end - start]
 
 
+def append(path):
+    blosc = hdf5plugin.Blosc(cname="lz4", clevel=5, shuffle=hdf5plugin.Blosc.SHUFFLE)
+    row = np.full((1, 64), 0.5)
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("data", (0, 64), np.float64, chunks=(1024, 64), maxshape=(None, 64), **blosc)
+        for number in range(10_000):
+            data.resize(number + 1, axis=0)
+            data[number:] = row
+
+
 def prepare(arguments):
     """The function to time. What it needs is made or imported here: reading and writing start without SciPy."""
     if arguments.command == "fft":
@@ -94,12 +105,15 @@ def prepare(arguments):
     if arguments.command == "write":
         slab = bench_data.noise(min(bench_data.CHUNK_ROWS, arguments.rows), arguments.cols, seed=0)
         return lambda path: write(path, arguments.rows, slab)
-    return {"read": read, "read-direct": read_direct, "windows": windows, "contiguous": contiguous}[arguments.command]
+    return ALONE[arguments.command]
+
+
+ALONE = {"read": read, "read-direct": read_direct, "windows": windows, "contiguous": contiguous, "append": append}
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["fft", "read", "read-direct", "windows", "contiguous", "write"])
+    parser.add_argument("command", choices=["fft", "write", *ALONE])
     parser.add_argument("files", nargs="+")
     parser.add_argument("--rows", type=int, default=16384)
     parser.add_argument("--cols", type=int, default=8192)

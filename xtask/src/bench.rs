@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: ours beside the Python ways, whole processes, interleaved.
 
+mod commands;
 mod options;
 mod programs;
 mod report;
@@ -10,11 +11,11 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::error::{Error, Result};
-use crate::process;
 use crate::setup::{self, Environment};
 use crate::workspace::{self, Workspace};
+use crate::{process, python};
 use options::{Options, Suite};
-use programs::{Files, Program};
+use programs::{Files, Input, Program};
 use report::Report;
 
 /// One run of one program.
@@ -39,6 +40,9 @@ pub(crate) fn main(arguments: &[String]) -> Result<()> {
     let programs = programs::selected(&workspace, &files, &options)?;
 
     let environment = setup::for_tests(&workspace)?;
+    if options.suite == Suite::Virtual {
+        python::make_for_stacks(&workspace)?;
+    }
     build(&workspace, &environment, options.suite)?;
     workspace::create_folder(&folder)?;
     let bench = Bench { environment: &environment, workspace: &workspace, options: &options, files: &files };
@@ -52,13 +56,12 @@ pub(crate) fn main(arguments: &[String]) -> Result<()> {
 
 fn build(workspace: &Workspace, environment: &Environment, suite: Suite) -> Result<()> {
     let mut cargo = workspace.cargo(environment);
-    cargo.args(["build", "--release"]).args(match suite {
-        Suite::Fft => &["--package", "chunk-cli", "--package", "chunk-hdf5", "--bin", "chunk"][..],
-        Suite::Npy => &["--package", "chunk-npy", "--example", "npy_throughput"],
+    cargo.args(["build", "--release", "--package"]).args(match suite {
+        Suite::Fft => &["chunk-cli", "--bin", "chunk"][..],
+        Suite::Hdf5 => &["chunk-hdf5", "--example", "throughput", "--example", "reading"],
+        Suite::Npy => &["chunk-npy", "--example", "npy_throughput"],
+        Suite::Virtual => &["chunk-virtual", "--features", "hdf5", "--example", "stack_speed"],
     });
-    if suite == Suite::Fft {
-        cargo.args(["--example", "throughput", "--example", "reading"]);
-    }
     process::run(&mut cargo)
 }
 
@@ -70,28 +73,16 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn prepare_npy(&self) -> Result<()> {
-        let input = &self.files.input;
-        if !input.exists() {
-            let mut make = Command::new(self.workspace.release("examples/npy_throughput"));
-            process::capture(make.arg("make").arg(input))?;
-        }
-        process::capture(self.script("bench_data.py").arg("warm").arg(input)).map(drop)
-    }
-
     /// Makes the inputs of these programs where they are missing and brings them into the page cache.
     fn prepare(&self, programs: &[Program]) -> Result<()> {
-        if self.options.suite == Suite::Npy {
-            return self.prepare_npy();
-        }
-        let mut inputs: Vec<_> = programs.iter().map(|program| program.input(self.files)).collect();
+        let mut inputs: Vec<_> = programs.iter().filter_map(|program| program.input(self.files)).collect();
         inputs.dedup();
-        for (what, file) in inputs {
+        for Input { what, path } in inputs {
             let mut make = self.script("bench_data.py");
-            make.arg(what).arg(file);
+            make.arg(what).arg(path);
             make.args(["--rows", &self.options.rows.to_string(), "--cols", &self.options.columns.to_string()]);
             process::capture(&mut make)?;
-            process::capture(self.script("bench_data.py").arg("warm").arg(file))?;
+            process::capture(self.script("bench_data.py").arg("warm").arg(path))?;
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ Usage: cargo xtask COMMAND
   demo [--size 1G] [ARGS]   does the main job: makes a Blosc-compressed dataset, transforms it, verifies it
   test [ARGS]               all tests, the interoperability tests with Python included; ARGS go to `cargo test`
   check [STEP...]           what CI runs; `check --help` lists the steps
-  bench fft [OPTIONS]       ours beside PyTables and h5py on one file; `bench --help` lists the options
+  bench SUITE [OPTIONS]     ours beside the Python ways; `bench --help` lists the suites and options
   env                       prints the settings for a plain `cargo build`: eval \"$(cargo xtask env)\"
 
 Each command first sees to what is missing, under target/: CMake >= 3.26 (PyPI's where the machine's is too old)

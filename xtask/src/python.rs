@@ -10,6 +10,7 @@ use crate::process;
 use crate::workspace::{self, Workspace};
 
 const MINIMUM: (u32, u32) = (3, 9);
+const STACKS: &str = "python-stacks";
 /// Written last, so a folder that has it is whole.
 const STAMP: &str = "xtask-stamp.txt";
 
@@ -44,6 +45,17 @@ pub(crate) fn for_tests(workspace: &Workspace) -> Result<PathBuf> {
     }
     let packages = Packages::listed_in(&workspace.script("requirements.txt"))?;
     environment(workspace, &workspace.target.join("python"), &packages)
+}
+
+/// Where the Python with xdas and dask is, which only a benchmark needs.
+pub(crate) fn for_stacks(workspace: &Workspace) -> PathBuf {
+    interpreter(&workspace.target.join(STACKS))
+}
+
+/// Makes that environment.
+pub(crate) fn make_for_stacks(workspace: &Workspace) -> Result<()> {
+    let packages = Packages::listed_in(&workspace.script("requirements-stack.txt"))?;
+    environment(workspace, &workspace.target.join(STACKS), &packages).map(drop)
 }
 
 /// Makes the environment where it is missing or out of date; returns its interpreter.

@@ -168,9 +168,9 @@ impl Header {
         decode_streams(format, self.streams(split, out.len()), stored, out)
     }
 
-    /// Undoes the shuffling of a block for the bytes from `from` on.
-    pub(crate) fn unshuffle_part(&self, shuffled: &[u8], from: usize, out: &mut [u8]) -> Result<(), CodecError> {
-        shuffle::unshuffle_part(self.type_size, shuffled, from, out)
+    /// The bytes of an element, as the shuffling takes it.
+    pub(crate) fn element_size(&self) -> usize {
+        self.type_size
     }
 
     /// What the header's lengths say about each other.

@@ -23,6 +23,7 @@ mod samples;
 mod scale_offset;
 mod sequence;
 mod shuffle;
+mod shuffled;
 mod stream;
 
 pub(crate) use blosc::{Codec, Settings, Shuffle, version as blosc_version};
@@ -32,3 +33,4 @@ pub(crate) use frame::{Frame, HEADER_LEN, Header};
 pub(crate) use pipeline::{Pipeline, StoredFilter};
 pub(crate) use registry::registered_name;
 pub(crate) use sequence::{Blocks as SequenceBlocks, HEADER_LEN as SEQUENCE_HEADER_LEN, Sequence};
+pub(crate) use shuffled::Shuffled;

@@ -34,35 +34,6 @@ pub(crate) fn unshuffle(element_size: usize, data: &[u8], out: &mut [u8]) -> Res
     Ok(())
 }
 
-/// Undoes [`shuffle`] for the bytes from `from` on alone: `data` is all that was shuffled, `out` as long as what is
-/// wanted.
-pub(crate) fn unshuffle_part(element_size: usize, data: &[u8], from: usize, out: &mut [u8]) -> Result<(), CodecError> {
-    let elements = data.len() / element_size;
-    let whole = from.is_multiple_of(element_size) && out.len().is_multiple_of(element_size);
-    if !whole || element_size > PART || from + out.len() > elements * element_size {
-        for (position, value) in (from..).zip(out) {
-            let (element, byte) = (position / element_size, position % element_size);
-            *value = if element < elements { data[byte * elements + element] } else { data[position] };
-        }
-        return Ok(());
-    }
-    let mut first = from / element_size;
-    let mut part = [0; PART];
-    for out in out.chunks_mut(PART / element_size * element_size) {
-        let count = out.len() / element_size;
-        let part = &mut part[..out.len()];
-        for (byte, plane) in part.chunks_exact_mut(count).enumerate() {
-            plane.copy_from_slice(&data[byte * elements + first..][..count]);
-        }
-        unshuffle(element_size, part, out)?;
-        first += count;
-    }
-    Ok(())
-}
-
-/// Bytes that are gathered and unshuffled at once.
-const PART: usize = 4096;
-
 /// Undoes Blosc's bit transposition. `temporary` and `out` are at least, and just, as long as `data`.
 pub(crate) fn bit_unshuffle(
     element_size: usize,
@@ -131,23 +102,6 @@ mod tests {
                 let mut back = vec![7; len];
                 unshuffle(size, &shuffled, &mut back).unwrap();
                 assert_eq!(back, data, "size {size}, {len} bytes");
-            }
-        }
-    }
-
-    #[test]
-    fn a_part_is_what_the_whole_has_there() {
-        for size in SIZES {
-            for len in [0, 7, 128, 1000, 4096] {
-                let data = data(Kind::Random, len);
-                let mut shuffled = vec![7; len];
-                shuffle(size, &data, &mut shuffled).unwrap();
-                for (from, end) in [(0, len), (len / 3, len), (len / size / 2 * size, len / size * size), (1, 2)] {
-                    let range = from.min(len)..end.min(len).max(from.min(len));
-                    let mut out = vec![0x5a; range.len()];
-                    unshuffle_part(size, &shuffled, range.start, &mut out).unwrap();
-                    assert_eq!(out, data[range.clone()], "size {size}, {len} bytes, {range:?}");
-                }
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_uint};
 use std::ptr;
 
+use hdf5::plist::DatasetCreate;
 use hdf5::sync::sync;
 use hdf5::{Dataset, Datatype};
 use hdf5_sys::h5d::{
@@ -48,27 +49,25 @@ pub(crate) fn storage_size(dataset: &Dataset) -> u64 {
 }
 
 /// The filters of a dataset, in the order they are applied on writing, and how many external files hold it.
-pub(crate) fn filters(dataset: &Dataset) -> Result<(Vec<StoredFilter>, usize)> {
+pub(crate) fn filters(creation: &DatasetCreate) -> Result<(Vec<StoredFilter>, usize)> {
     sync(|| {
-        // SAFETY: the dataset is open, and the handle owns its property list.
-        let list = Handle::new(unsafe { H5Dget_create_plist(dataset.id()) })?;
         // SAFETY: an open property list of dataset creation.
-        let external = count(unsafe { H5Pget_external_count(list.0) })?;
+        let external = count(unsafe { H5Pget_external_count(creation.id()) })?;
         // SAFETY: as above.
-        let filters = count(unsafe { H5Pget_nfilters(list.0) })?;
-        let filters = (0..filters as c_uint).map(|number| filter(&list, number)).collect::<Result<_>>()?;
+        let filters = count(unsafe { H5Pget_nfilters(creation.id()) })?;
+        let filters = (0..filters as c_uint).map(|number| filter(creation, number)).collect::<Result<_>>()?;
         Ok((filters, external))
     })
 }
 
-fn filter(list: &Handle, number: c_uint) -> Result<StoredFilter> {
+fn filter(creation: &DatasetCreate, number: c_uint) -> Result<StoredFilter> {
     const NAME: usize = 256;
     let mut flags = 0;
     let mut count = 0;
     // SAFETY: a first call with no room for values asks for their number only.
     check(unsafe {
         H5Pget_filter2(
-            list.0,
+            creation.id(),
             number,
             &raw mut flags,
             &raw mut count,
@@ -83,7 +82,7 @@ fn filter(list: &Handle, number: c_uint) -> Result<StoredFilter> {
     // SAFETY: `values` has room for `count` numbers and `name` for its length, terminator included.
     let id = check(unsafe {
         H5Pget_filter2(
-            list.0,
+            creation.id(),
             number,
             &raw mut flags,
             &raw mut count,
@@ -131,19 +130,17 @@ pub(crate) fn external_pieces(dataset: &Dataset) -> Result<Vec<ExternalPiece>> {
 }
 
 /// The fill value that the dataset states, as bytes of `kind`; `None` if it is undefined.
-pub(crate) fn fill_value(dataset: &Dataset, kind: &Datatype) -> Result<Option<Vec<u8>>> {
+pub(crate) fn fill_value(creation: &DatasetCreate, kind: &Datatype) -> Result<Option<Vec<u8>>> {
     sync(|| {
-        // SAFETY: the dataset is open, and the handle owns its property list.
-        let list = Handle::new(unsafe { H5Dget_create_plist(dataset.id()) })?;
         let mut defined = H5D_fill_value_t::H5D_FILL_VALUE_UNDEFINED;
         // SAFETY: an open property list and a place for the answer.
-        check(unsafe { H5Pfill_value_defined(list.0, &raw mut defined) })?;
+        check(unsafe { H5Pfill_value_defined(creation.id(), &raw mut defined) })?;
         if defined == H5D_fill_value_t::H5D_FILL_VALUE_UNDEFINED {
             return Ok(None);
         }
         let mut bytes = vec![0; kind.size()];
         // SAFETY: the buffer has the size of an element of `kind`.
-        check(unsafe { H5Pget_fill_value(list.0, kind.id(), bytes.as_mut_ptr().cast()) })?;
+        check(unsafe { H5Pget_fill_value(creation.id(), kind.id(), bytes.as_mut_ptr().cast()) })?;
         Ok(Some(bytes))
     })
 }

@@ -6,15 +6,19 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo xtask bench fft|npy [OPTIONS]
+Usage: cargo xtask bench fft|hdf5|npy|virtual [OPTIONS]
 
 Measures whole processes: programs take turns, the page cache is warm, medians are compared.
 
-  fft            reading, writing and transforming complex128 rows of HDF5 files, Blosc LZ4 level 5 with shuffle;
-                 transforms are verified with NumPy in the first run. Two more groups read: `windows`, 2000 random ones
-                 of 64 x 64 out of 8192 x 8192 float64 in chunks of 256 x 2048, ours and h5py with a cache of 256 MiB;
-                 `contiguous`, 2 GiB of float64 in one piece, beside read(2) into one buffer
+  fft            transforming complex128 rows of an HDF5 file, Blosc LZ4 level 5 with shuffle, ours beside chunkiter and
+                 h5py with SciPy; results are verified with NumPy in the first run
+  hdf5           `read` and `write`: such a file, beside h5py and PyTables. `windows`: 2000 random ones of 64 x 64 out of
+                 8192 x 8192 float64 in chunks of 256 x 2048, beside h5py, a cache of 256 MiB each. `contiguous`: 2 GiB
+                 of float64 in one piece, beside read(2) into one buffer. `append`: 10,000 rows of 64 float64, one by
+                 one and at once, beside h5py and PyTables
   npy            appending to .npy files, in small and in large blocks, and reading 2 GiB of one
+  virtual        1000 HDF5 files of 200 x 128 float32 as one array, beside xdas 0.2.10 and dask: making it, reading 100
+                 rows, every second column of 20,000 rows, and all of it
 
   --rows N       rows of the HDF5 input, 16384 unless told; each chunk holds 1024
   --cols N       its columns, 8192 unless told
@@ -29,7 +33,9 @@ Measures whole processes: programs take turns, the page cache is warm, medians a
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suite {
     Fft,
+    Hdf5,
     Npy,
+    Virtual,
 }
 
 #[derive(Debug, PartialEq)]
@@ -64,7 +70,9 @@ impl Options {
         let mut words = arguments.iter().map(String::as_str);
         let suite = match words.next() {
             Some("fft") => Suite::Fft,
+            Some("hdf5") => Suite::Hdf5,
             Some("npy") => Suite::Npy,
+            Some("virtual") => Suite::Virtual,
             found => return Err(wrong(&format!("benchmark `{}`", found.unwrap_or_default()))),
         };
         let mut options = Self { suite, ..Self::default() };
@@ -113,7 +121,7 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_help() {
         assert_eq!(parse("fft").unwrap(), Options::default());
-        assert_eq!(parse("npy").unwrap(), Options { suite: Suite::Npy, ..Options::default() });
+        assert_eq!(parse("virtual").unwrap(), Options { suite: Suite::Virtual, ..Options::default() });
     }
 
     #[test]
