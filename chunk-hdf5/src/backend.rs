@@ -48,7 +48,17 @@ impl Hdf5 {
         self
     }
 
-    /// Opens a dataset as it is found: one with elements of its own, or a virtual one.
+    /// Opens a dataset as it is found: one with elements of its own, or a virtual one. A sink of this backend may change
+    /// its file meanwhile.
+    ///
+    /// ```
+    /// use chunk_core::Error;
+    /// use chunk_hdf5::Hdf5;
+    ///
+    /// let opened = Hdf5::default().open_any(&"missing.h5::/d".parse()?);
+    /// assert!(matches!(opened, Err(Error::FileNotFound { .. })));
+    /// # Ok::<(), chunk_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Hdf5Source::open`].

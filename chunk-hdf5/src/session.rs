@@ -69,8 +69,13 @@ impl Session {
     pub(crate) fn commit(&self) -> Result<()> {
         let flushed = library::flush(self.library());
         flushed.map_err(|error| self.cause(self.place.library("commit", &error)))?;
+        self.commit_staged()
+    }
+
+    fn commit_staged(&self) -> Result<()> {
+        let prepared = self.staged().prepare()?;
         // Nobody of this process reads structure while it changes.
-        library::alone(|| self.staged().commit())
+        prepared.map_or(Ok(()), |old| library::alone(|| self.staged().publish(&old)))
     }
 
     /// Makes all changes durable and closes the file. All that the library has open in it must be closed.
@@ -87,7 +92,7 @@ impl Session {
         let failure = self.staged().take_failure();
         match failure {
             Some(error) => Err(error),
-            None => library::alone(|| self.staged().commit()),
+            None => self.commit_staged(),
         }
     }
 }

@@ -134,14 +134,14 @@ impl Staged {
         journal.write(page, 0, &content)
     }
 
-    /// Commits all changes.
+    /// Steps 1 and 2 of a commit: makes all changes durable where nobody looks. Gives the superblock as it was; nothing
+    /// if there are no changes.
     ///
     /// # Errors
-    /// [`Error::Io`]. If it was before the mark was set, the commit did not happen; else [`recover`] completes it. The
-    /// caller must not go on with this file.
-    pub(crate) fn commit(&mut self) -> Result<()> {
+    /// [`Error::Io`]: the commit does not happen. The caller must not go on with this file.
+    pub(crate) fn prepare(&mut self) -> Result<Option<Superblock>> {
         if !self.changed {
-            return Ok(());
+            return Ok(None);
         }
         let old = Superblock::read(&self.file)?;
         let new = self.superblock(&old)?;
@@ -154,9 +154,19 @@ impl Staged {
         }
         journal::sync(&self.file)?;
         journal.seal(self.end)?;
-        self.file.write_at(&old.marked(old.marks() | COMMITTING), from)?;
+        Ok(Some(old))
+    }
+
+    /// Steps 3 to 5 of a commit that was prepared.
+    ///
+    /// # Errors
+    /// [`Error::Io`]. If it was before the mark was set, the commit did not happen; else [`recover`] completes it. The
+    /// caller must not go on with this file.
+    pub(crate) fn publish(&mut self, old: &Superblock) -> Result<()> {
+        self.file.write_at(&old.marked(old.marks() | COMMITTING), old.offset)?;
         journal::sync(&self.file)?;
         complete(&self.file)?;
+        let Some(journal) = &mut self.journal else { unreachable!("the first change made it") };
         journal.clear()?;
         self.boundary = self.end.div_ceil(PAGE);
         Ok(())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chunk_core::{Bytes, DType, Element, EnumType, Result, StructType};
-use chunk_hdf5::{Hdf5, Hdf5Source, ReadOptions};
+use chunk_hdf5::{Hdf5, Hdf5Editor, Hdf5Source, ReadOptions};
 use chunk_testkit::{Description, SourceCase};
 
 chunk_testkit::measure_memory!();
@@ -29,6 +29,18 @@ fn described(filter: &str) -> Description {
         .with_filter(filter)
 }
 
+/// Outputs go to a file that exists, in place.
+fn added(filter: &str) -> Description {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("existing.h5");
+    let editor = Hdf5Editor::create(&path, false).unwrap();
+    editor.create_group("/group").unwrap();
+    editor.link("/group/data", "/shortcut").unwrap();
+    editor.finish().unwrap();
+    described(filter).with_existing_file(std::fs::read(&path).unwrap())
+}
+
+chunk_testkit::conformance!(added_to_a_file, || added("gzip:1"));
 chunk_testkit::conformance!(unfiltered, || described("none"));
 chunk_testkit::conformance!(gzip, || described("gzip:1"));
 chunk_testkit::conformance!(blosc, || described("blosc:lz4:5"));

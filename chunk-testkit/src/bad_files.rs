@@ -48,6 +48,8 @@ fn missing(backend: &Description) -> Vec<Place> {
     if !backend.has_files() {
         return vec![nothing];
     }
+    nothing.clear();
+    folder.clear();
     fs::create_dir(folder.path()).expect("the test's folder can be written to");
     vec![nothing, folder]
 }

@@ -45,6 +45,7 @@ pub struct Description {
     dataset: Option<String>,
     /// None if the backend has no files.
     file: Option<String>,
+    existing: Option<Vec<u8>>,
 }
 
 impl Description {
@@ -70,7 +71,15 @@ impl Description {
             filter: None,
             dataset: None,
             file: None,
+            existing: None,
         }
+    }
+
+    /// Whose outputs are added to a file that exists and holds this: no dataset, but something that must stay.
+    #[must_use]
+    pub fn with_existing_file(mut self, content: impl Into<Vec<u8>>) -> Self {
+        self.existing = Some(content.into());
+        self
     }
 
     /// Whose datasets have names: this one is made.
@@ -163,7 +172,7 @@ impl Description {
         self.backend.name()
     }
 
-    /// Somewhere new, where nothing is.
+    /// Somewhere new, where nothing is but the file that outputs are added to, if there is one.
     pub(crate) fn place(&self) -> Place {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let (folder, location) = match &self.file {
@@ -178,7 +187,10 @@ impl Description {
             Some(dataset) => location.with_dataset(dataset.clone()),
             None => location,
         };
-        Place { folder, location, file: self.file.clone().unwrap_or_default() }
+        if let (Some(_), Some(content)) = (&folder, &self.existing) {
+            fs::write(location.path(), content).expect("the test's folder can be written to");
+        }
+        Place { folder, location, file: self.file.clone().unwrap_or_default(), existing: self.existing.clone() }
     }
 
     pub(crate) fn options(&self) -> CreateOptions {
@@ -328,6 +340,8 @@ pub(crate) struct Place {
     pub(crate) folder: Option<Folder>,
     pub(crate) location: Location,
     file: String,
+    /// What the file holds before anything is done.
+    pub(crate) existing: Option<Vec<u8>>,
 }
 
 impl Place {
@@ -351,12 +365,27 @@ impl Place {
         }
     }
 
-    /// Fails if there is anything in the folder.
+    /// Takes away the file that outputs are added to.
+    pub(crate) fn clear(&self) {
+        if self.existing.is_some() {
+            fs::remove_file(self.path()).expect("the file was written");
+        }
+    }
+
+    /// Fails if there is anything in the folder that was not there before.
     pub(crate) fn is_empty(&self, when: &str) -> Outcome {
-        let names = self.names();
-        ensure(names.is_empty(), || {
-            Failure::new(&self.location, format!("nothing in the folder {when}"), format!("{names:?}"))
+        let before: Vec<_> = self.existing.iter().map(|content| (self.file.clone(), content.clone())).collect();
+        ensure(self.contents() == before, || {
+            Failure::new(&self.location, format!("nothing new in the folder {when}"), format!("{:?}", self.names()))
         })
+    }
+
+    /// Whether `now` has all files of `before`, byte for byte. One that is added to may have more behind its end.
+    pub(crate) fn keeps(&self, before: &[(String, Vec<u8>)], now: &[(String, Vec<u8>)]) -> bool {
+        let kept = |(name, old): &(String, Vec<u8>), (other, new): &(String, Vec<u8>)| {
+            name == other && if self.existing.is_some() { new.starts_with(old) } else { new == old }
+        };
+        before.iter().all(|old| now.iter().any(|new| kept(old, new)))
     }
 
     /// Fails if there is anything in the folder but the files of the output.

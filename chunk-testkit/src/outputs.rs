@@ -135,8 +135,9 @@ pub fn overwriting_keeps_the_old_until_finish(backend: &Description) -> Outcome 
     let before = place.contents();
     let kept = |when: &str| {
         let after = place.contents();
-        let stays = before.iter().all(|file| after.contains(file));
-        ensure(stays, || Failure::new(&place.location, format!("the old files {when}"), "others"))?;
+        ensure(place.keeps(&before, &after), || {
+            Failure::new(&place.location, format!("the old files {when}"), "others")
+        })?;
         reads_as(&*backend.open(&place)?, &old).map_err(|failure| failure.at(when))
     };
     let sink = backend.replace(&place, new.info())?;
@@ -190,7 +191,7 @@ fn identity(backend: &Description, place: &Place) -> Result<Identity, Failure> {
 /// Fails if there is something under the output's name.
 fn is_absent(backend: &Description, place: &Place, when: &str) -> Outcome {
     let expected = || format!("nothing under the output's name {when}");
-    if backend.has_files() {
+    if backend.has_files() && place.existing.is_none() {
         return ensure(!place.path().exists(), || Failure::new(&place.location, expected(), "a file"));
     }
     ensure(backend.try_open(place).is_err(), || Failure::new(&place.location, expected(), "a dataset that opens"))

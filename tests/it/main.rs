@@ -28,3 +28,4 @@ mod show;
 mod stats;
 mod verify;
 mod virtual_datasets;
+mod watching;

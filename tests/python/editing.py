@@ -3,6 +3,7 @@
     python editing.py make FOLDER              files of h5py and PyTables, as KIND.h5, and other.h5 to copy from
     python editing.py check FOLDER KIND..      KIND.h5 is now what h5py makes of KIND-old.h5 by the same changes
     python editing.py new FILE                 what the editor wrote into a new file is there
+    python editing.py holed FILE MEBIBYTES     a file that keeps a list of so much free space
     python editing.py state FILE..             a line each: a hash of all that h5py reads of the file, or what fails
 """
 import hashlib
@@ -143,6 +144,16 @@ def check(folder, *kinds):
         assert any(line.startswith("/one more ") for line in whole(edited))
 
 
+def holed(path, mebibytes):
+    with h5py.File(path, "w", fs_strategy="fsm", fs_persist=True) as file:
+        file["gone"] = np.zeros((int(mebibytes), 1 << 20), "u1")
+        file["last"] = np.arange(10)
+    with h5py.File(path, "r+") as file:
+        del file["gone"]
+    with h5py.File(path, "r") as file:
+        assert file.id.get_freespace() >= int(mebibytes) << 20
+
+
 def new(path):
     lines = whole(path)
     assert [line.split()[0] for line in lines] == ["/", "/a/", "/a/b/", "/a/b/x", "/a/y", "/l"], lines
@@ -164,4 +175,4 @@ if __name__ == "__main__":
     if command == "state":
         print("\n".join(map(state, arguments)))
     else:
-        {"make": make, "check": check, "new": new}[command](*arguments)
+        {"make": make, "check": check, "holed": holed, "new": new}[command](*arguments)
