@@ -102,7 +102,6 @@ fn entry(library_file: &hdf5::File, path: &Path, name: String, found: &Found) ->
     let place = Place::new(path, &name);
     let kind = match found {
         Found::Group => EntryKind::Group,
-        Found::Other(what) => EntryKind::Other((*what).to_owned()),
         Found::Dataset => {
             let opened = library_file.dataset(&name).map_err(|error| place.library("open", &error));
             match opened.and_then(|dataset| source::entry(&dataset, &place)) {
@@ -110,6 +109,7 @@ fn entry(library_file: &hdf5::File, path: &Path, name: String, found: &Found) ->
                 Err(error) => EntryKind::Other(error.report()),
             }
         }
+        other => EntryKind::Other(other.kind().to_owned()),
     };
     let mut entry = Entry::new(name, kind);
     entry.attributes = attributes::read(library_file, &entry.name, found);

@@ -7,7 +7,7 @@ use chunk_core::{DataFile, Error, Result};
 use hdf5::{FileBuilder, Group, IndexType, IterationOrder, LinkType, LocationType};
 
 use crate::error::{Place, reason};
-use crate::library;
+use crate::library::{self, Link};
 use crate::recover;
 
 /// Whether a file is locked while it is open.
@@ -100,12 +100,53 @@ pub(crate) fn signature_offset(file: &DataFile, length: u64) -> Result<Option<u6
     Ok(None)
 }
 
-/// What a walk through a file meets.
+/// What stands under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Group,
     Dataset,
-    Other(&'static str),
+    NamedType,
+    SoftLink(String),
+    ExternalLink {
+        file: String,
+        name: String,
+    },
+    /// A link of a kind that some program has registered for itself.
+    UnknownLink,
+    /// An object that the library cannot make out.
+    Unreadable,
+}
+
+impl Found {
+    /// What it is, with its article.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Found::Group => "a group",
+            Found::Dataset => "a dataset",
+            Found::NamedType => "a named datatype",
+            Found::SoftLink(_) => "a soft link",
+            Found::ExternalLink { .. } => "a link into another file",
+            Found::UnknownLink => "a link of an unknown kind",
+            Found::Unreadable => "an unreadable object",
+        }
+    }
+}
+
+/// What stands under a name from the root. Links at its end are named, not followed.
+pub(crate) fn found(file: &hdf5::File, place: &Place) -> Result<Option<Found>> {
+    let (parent, name) = place.dataset.rsplit_once('/').unwrap_or(("", &place.dataset));
+    let Ok(group) = file.group(if parent.is_empty() { "/" } else { parent }) else { return Ok(None) };
+    let link = library::link(&group, name).map_err(|error| place.library("look up", &error))?;
+    Ok(link.map(|link| found_by(&group, name, link)))
+}
+
+fn found_by(group: &Group, name: &str, link: Link) -> Found {
+    match link {
+        Link::Hard => object(group, name),
+        Link::Soft(target) => Found::SoftLink(target),
+        Link::External { file, name } => Found::ExternalLink { file, name },
+        Link::UserDefined => Found::UnknownLink,
+    }
 }
 
 /// Everything in a file by its name from the root, groups before what they hold. Links are named, not followed; an
@@ -123,8 +164,9 @@ pub(crate) fn walk(file: &hdf5::File, place: &Place) -> Result<Vec<(String, Foun
             let full = format!("{prefix}/{name}");
             let found = match link.link_type {
                 LinkType::Hard => object(&group, &name),
-                LinkType::Soft => Found::Other("soft link"),
-                LinkType::External => Found::Other("external link"),
+                _ => library::link(&group, &name)
+                    .map_err(fail)?
+                    .map_or(Found::UnknownLink, |link| found_by(&group, &name, link)),
             };
             if entries.len() >= MOST_ENTRIES {
                 return Err(place.unsupported(format!("more than {MOST_ENTRIES} objects")));
@@ -147,8 +189,8 @@ fn object(group: &Group, name: &str) -> Found {
     match group.loc_type_by_name(name) {
         Ok(LocationType::Group) => Found::Group,
         Ok(LocationType::Dataset) => Found::Dataset,
-        Ok(_) => Found::Other("named datatype"),
-        Err(_) => Found::Other("unreadable object"),
+        Ok(_) => Found::NamedType,
+        Err(_) => Found::Unreadable,
     }
 }
 
