@@ -16,6 +16,7 @@
 
 mod append;
 mod array_text;
+mod attribute;
 mod cancel;
 mod contained;
 mod convert;

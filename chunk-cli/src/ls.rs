@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use chunk_core::{Bytes, DatasetEntry, Entry, EntryKind, Error, Location};
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 
+use crate::attribute::{attribute_text, attributes_json};
 use crate::failure::Outcome;
 use crate::names::{plain, relative};
 use crate::options::location;
-use crate::output::{DatasetRecord, Out, Table, attributes, print_json, ratio, shortened};
+use crate::output::{DatasetRecord, Out, Table, print_json, ratio, shortened};
 use crate::{Context, output};
 
 /// Lists groups and datasets: shape, dtype, chunk shape, filters, stored and logical size
@@ -78,7 +80,9 @@ impl LsArgs {
                 _ => table.push_line(&entry.name),
             }
             if self.attributes {
-                entry.attributes.iter().for_each(|(name, value)| table.push_line(&format!("    @{name} = {value}")));
+                for (name, value) in &entry.attributes {
+                    table.push_line(&format!("    @{name} = {}", attribute_text(value)));
+                }
             }
         }
         table
@@ -91,7 +95,7 @@ impl LsArgs {
             EntryKind::Other(what) => ("other", None, Some(what.as_str())),
             _ => ("other", None, None),
         };
-        let attributes = self.attributes.then(|| attributes(&entry.attributes));
+        let attributes = self.attributes.then(|| attributes_json(&entry.attributes));
         EntryRecord { name: &entry.name, kind, what, dataset, attributes }
     }
 }
@@ -105,7 +109,7 @@ struct EntryRecord<'a> {
     #[serde(flatten)]
     dataset: Option<DatasetRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    attributes: Option<BTreeMap<&'a str, &'a str>>,
+    attributes: Option<BTreeMap<&'a str, Value>>,
 }
 
 fn group_name(name: &str) -> String {
@@ -171,8 +175,8 @@ name    shape       dtype    chunks   filters             stored   size  ratio
         let text = chunk(registry(), ["ls", "-a", "listed:x"]).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         let dataset = lines.iter().position(|line| line.starts_with("/a ")).unwrap();
-        assert_eq!(lines[dataset + 1], "    @units = m/s\\nper second");
-        assert!(lines.contains(&"    @title = the root"), "{text}");
+        assert_eq!(lines[dataset + 1], "    @units = \"m/s\\nper second\"");
+        assert!(lines.contains(&"    @title = \"the root\""), "{text}");
         assert!(!chunk(registry(), ["ls", "listed:x"]).unwrap().contains('@'));
     }
 

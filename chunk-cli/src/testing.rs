@@ -62,7 +62,7 @@ impl Listed {
 }
 
 fn with_attribute(mut entry: Entry, name: &str, value: &str) -> Entry {
-    entry.attributes.push((name.to_owned(), value.to_owned()));
+    entry.attributes.push((name.to_owned(), value.into()));
     entry
 }
 

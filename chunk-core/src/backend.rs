@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{ChunkSink, ChunkSource, DatasetInfo, Growing, Location, Result};
+use crate::{Attribute, ChunkSink, ChunkSource, DatasetInfo, Growing, Location, Result};
 
 /// A file format.
 ///
@@ -120,8 +120,8 @@ pub struct Entry {
     pub name: String,
     /// What it is.
     pub kind: EntryKind,
-    /// Its attributes: name and value, as people read them.
-    pub attributes: Vec<(String, String)>,
+    /// Its attributes, by name.
+    pub attributes: Vec<(String, Attribute)>,
 }
 
 impl Entry {

@@ -12,6 +12,7 @@ use crate::attributes;
 use crate::error::Place;
 use crate::file::{self, FileLocking, Found};
 use crate::filter::Filter;
+use crate::links;
 use crate::options::ReadOptions;
 use crate::recover;
 use crate::sink::Hdf5Sink;
@@ -112,6 +113,10 @@ fn entry(library_file: &hdf5::File, path: &Path, name: String, found: &Found) ->
         other => EntryKind::Other(other.kind().to_owned()),
     };
     let mut entry = Entry::new(name, kind);
-    entry.attributes = attributes::read(library_file, &entry.name, found);
+    if matches!(found, Found::Group | Found::Dataset) {
+        let object = links::object(library_file, path, &entry.name);
+        let read = object.and_then(|(object, place)| attributes::read_all(&object, &place));
+        entry.attributes = read.unwrap_or_default();
+    }
     entry
 }

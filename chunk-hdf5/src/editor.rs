@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use chunk_core::Result;
+use chunk_core::{Attribute, Result};
 
 use crate::changing::Changing;
 use crate::error::Place;
 use crate::options::ReadOptions;
-use crate::tree;
+use crate::{attributes, links, tree};
 
 /// A file whose content is changed, all or nothing: others see the changes once [`finish`](Hdf5Editor::finish) has made
 /// them durable. Dropped before, it takes all of them along, and a new file with them.
@@ -54,7 +54,6 @@ impl Hdf5Editor {
     }
 
     /// The file as the library has it, with the changes.
-    #[expect(dead_code, reason = "what changes attributes takes it")]
     pub(crate) fn library(&self) -> &hdf5::File {
         self.file.library()
     }
@@ -71,6 +70,33 @@ impl Hdf5Editor {
         let created = tree::create_parents(self.file.library(), &place.dataset)
             .and_then(|()| tree::create_group(self.file.library(), &place.dataset));
         created.map_err(|error| self.file.fail(place.library("create", &error)))
+    }
+
+    /// Gives a group or a dataset, `/` being the root, an attribute; one of this name is replaced.
+    ///
+    /// Text is written as of any length, in UTF-8, bools and complex numbers as h5py has them: so h5py, PyTables and
+    /// netCDF4 read what was meant.
+    ///
+    /// # Errors
+    /// Before anything changes: [`DatasetNotFound`](chunk_core::Error::DatasetNotFound) if there is no such object;
+    /// [`UnsupportedDType`](chunk_core::Error::UnsupportedDType) for elements that HDF5 cannot hold;
+    /// [`Unsupported`](chunk_core::Error::Unsupported) for [`Attribute::Other`]. Then what writing meets: of objects that
+    /// older versions made, attributes of more than 64 KiB.
+    pub fn set_attribute(&self, object: &str, name: &str, value: impl Into<Attribute>) -> Result<()> {
+        let value = value.into();
+        let (object, place) = links::object(self.library(), self.file.path(), object)?;
+        attributes::check(name, &value, &place)?;
+        attributes::write(&object, name, &value, &place).map_err(|error| self.file.fail(error))
+    }
+
+    /// Takes an attribute of a group or a dataset away.
+    ///
+    /// # Errors
+    /// As [`Hdf5Metadata::attribute`](crate::Hdf5Metadata::attribute).
+    pub fn remove_attribute(&self, object: &str, name: &str) -> Result<()> {
+        let (object, place) = links::object(self.library(), self.file.path(), object)?;
+        attributes::check_there(&object, name, &place)?;
+        attributes::remove(&object, name, &place).map_err(|error| self.file.fail(error))
     }
 
     /// Makes all changes durable and visible, and closes the file.

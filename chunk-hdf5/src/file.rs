@@ -245,13 +245,16 @@ fn open_dataset(file: &hdf5::File, path: &Path, name: &str) -> Result<(hdf5::Dat
         }
         Ok(LocationType::Group) => "a group",
         Ok(_) => "a named datatype",
-        Err(_) => {
-            let near = near_names(file, &place)?;
-            return Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: place.dataset, near });
-        }
+        Err(_) => return Err(not_found(file, &place)?),
     };
     let near = near_names(file, &place)?;
     Err(Error::NotADataset { path: path.to_path_buf(), dataset: place.dataset, kind, near })
+}
+
+/// That nothing is there, and what is near.
+pub(crate) fn not_found(file: &hdf5::File, place: &Place) -> Result<Error> {
+    let near = near_names(file, place)?;
+    Ok(Error::DatasetNotFound { path: place.path.clone(), dataset: place.dataset.clone(), near })
 }
 
 /// A link into another file may lead anywhere: it is not followed.

@@ -21,7 +21,11 @@ use hdf5::{Dataspace, Datatype};
 use hdf5_sys::h5::{H5free_memory, H5get_libversion};
 use hdf5_sys::h5i::{H5Idec_ref, hid_t};
 
-pub(crate) use self::attribute::attribute_bytes;
+pub(crate) use self::attribute::{
+    attribute_bytes, attribute_extents, attribute_reference_lists, attribute_references_with_axes, attribute_texts,
+    attribute_type, has_attribute, object_reference, remove_attribute, write_attribute, write_attribute_texts,
+    write_reference_lists, write_references_with_axes,
+};
 use self::create::create_space;
 pub(crate) use self::create::{Creation, create};
 pub(crate) use self::dataset::{
