@@ -118,6 +118,10 @@ pub(crate) enum Found {
 }
 
 impl Found {
+    pub(crate) fn is_dataset(&self) -> bool {
+        *self == Found::Dataset
+    }
+
     /// What it is, with its article.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -132,15 +136,8 @@ impl Found {
     }
 }
 
-/// What stands under a name from the root. Links at its end are named, not followed.
-pub(crate) fn found(file: &hdf5::File, place: &Place) -> Result<Option<Found>> {
-    let (parent, name) = place.dataset.rsplit_once('/').unwrap_or(("", &place.dataset));
-    let Ok(group) = file.group(if parent.is_empty() { "/" } else { parent }) else { return Ok(None) };
-    let link = library::link(&group, name).map_err(|error| place.library("look up", &error))?;
-    Ok(link.map(|link| found_by(&group, name, link)))
-}
-
-fn found_by(group: &Group, name: &str, link: Link) -> Found {
+/// What stands under a name in a group, at the end of this link.
+pub(crate) fn found_by(group: &Group, name: &str, link: Link) -> Found {
     match link {
         Link::Hard => object(group, name),
         Link::Soft(target) => Found::SoftLink(target),
@@ -194,15 +191,15 @@ fn object(group: &Group, name: &str) -> Found {
     }
 }
 
-fn dataset_names(file: &hdf5::File, place: &Place) -> Result<Vec<String>> {
+fn names(file: &hdf5::File, place: &Place, wanted: impl Fn(&Found) -> bool) -> Result<Vec<String>> {
     let entries = walk(file, place)?;
-    Ok(entries.into_iter().filter(|(_, found)| *found == Found::Dataset).map(|(name, _)| name).collect())
+    Ok(entries.into_iter().filter(|(_, found)| wanted(found)).map(|(name, _)| name).collect())
 }
 
 /// Opens the dataset of this name, or the only one. Gives its name from the root too.
 pub(crate) fn dataset(file: &hdf5::File, path: &Path, name: Option<&str>) -> Result<(hdf5::Dataset, Place)> {
     let Some(name) = name else {
-        let names = dataset_names(file, &Place::new(path, ""))?;
+        let names = names(file, &Place::new(path, ""), Found::is_dataset)?;
         return match names.as_slice() {
             [] => Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: "/".to_owned(), near: Vec::new() }),
             [only] => open_dataset(file, path, only),
@@ -224,7 +221,7 @@ pub(crate) fn automatic_names(file: &hdf5::File, path: &Path) -> Result<Vec<Stri
     }
     let names: Vec<String> = (0..MOST_ENTRIES).map(|number| format!("/data{number}")).take_while(is_dataset).collect();
     if names.is_empty() {
-        let near = near_names(file, &Place::new(path, &alone))?;
+        let near = near_names(file, &Place::new(path, &alone), Found::is_dataset)?;
         return Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: alone, near });
     }
     Ok(names)
@@ -245,16 +242,13 @@ fn open_dataset(file: &hdf5::File, path: &Path, name: &str) -> Result<(hdf5::Dat
         }
         Ok(LocationType::Group) => "a group",
         Ok(_) => "a named datatype",
-        Err(_) => return Err(not_found(file, &place)?),
+        Err(_) => {
+            let near = near_names(file, &place, Found::is_dataset)?;
+            return Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: place.dataset, near });
+        }
     };
-    let near = near_names(file, &place)?;
+    let near = near_names(file, &place, Found::is_dataset)?;
     Err(Error::NotADataset { path: path.to_path_buf(), dataset: place.dataset, kind, near })
-}
-
-/// That nothing is there, and what is near.
-pub(crate) fn not_found(file: &hdf5::File, place: &Place) -> Result<Error> {
-    let near = near_names(file, place)?;
-    Ok(Error::DatasetNotFound { path: place.path.clone(), dataset: place.dataset.clone(), near })
 }
 
 /// A link into another file may lead anywhere: it is not followed.
@@ -275,9 +269,9 @@ fn refuse_external_links(file: &hdf5::File, place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Datasets of the file, the likeliest to be meant first.
-fn near_names(file: &hdf5::File, place: &Place) -> Result<Vec<String>> {
-    let mut names = dataset_names(file, place)?;
+/// Names in the file, the likeliest to be meant first, of what is `wanted`.
+pub(crate) fn near_names(file: &hdf5::File, place: &Place, wanted: impl Fn(&Found) -> bool) -> Result<Vec<String>> {
+    let mut names = names(file, place, wanted)?;
     let inside = format!("{}/", place.dataset.trim_end_matches('/'));
     let unlikeness = |name: &String| {
         #[expect(clippy::cast_sign_loss, reason = "a likeness is between 0 and 1")]

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use chunk_core::{Attribute, DataFile, Result};
 
 use crate::options::ReadOptions;
+use crate::scales::{self, Axis};
 use crate::{attributes, file, links};
 
-/// The attributes of a file's groups and datasets, as values.
+/// What a file says of its groups and datasets: attributes, as values, and what is along the axes.
 ///
 /// Soft links are followed, links into other files are not. What is written through an
 /// [`Hdf5Editor`](crate::Hdf5Editor) is there once it is finished.
@@ -78,5 +79,18 @@ impl Hdf5Metadata {
     pub fn attribute(&self, object: &str, name: &str) -> Result<Attribute> {
         let (object, place) = links::object(&self.library_file, &self.path, object)?;
         attributes::read(&object, name, &place)
+    }
+
+    /// What is along each axis of a dataset: its label, and its dimension scales.
+    ///
+    /// # Errors
+    /// A missing dataset; [`Corrupt`](chunk_core::Error::Corrupt) for scales and labels that do not fit the dataset, and
+    /// for references that lead to no dataset.
+    ///
+    /// # Source
+    /// "HDF5 Dimension Scale Specification"; tested against h5py's `dims`.
+    pub fn axes(&self, dataset: &str) -> Result<Vec<Axis>> {
+        let dataset = links::dataset(&self.library_file, &self.path, dataset)?;
+        scales::axes(&self.library_file, &dataset)
     }
 }

@@ -14,6 +14,7 @@ use hdf5_sys::h5s::{H5S_class_t, H5Screate, H5Sget_simple_extent_type};
 use hdf5_sys::h5t as t;
 
 use super::variable::variable_string;
+use super::new_datatype::terminated_string;
 use super::{Handle, Member, Result, check, compound, create_space, dataspace, datatype, text};
 
 /// Texts and lists in one attribute, at most.
@@ -119,7 +120,10 @@ fn reference_list() -> Result<Datatype> {
 /// The members of an attribute that are references to objects, and integers: pairs of them.
 pub(crate) fn attribute_references_with_axes(attribute: &Attribute) -> Result<Vec<(u64, u32)>> {
     let kind = reference_with_axis()?;
-    let mut bytes = vec![0; attribute.size().saturating_mul(kind.size())];
+    let stated = attribute_type(attribute)?;
+    // Also finds out whether the file holds as many elements as it says.
+    let count = attribute_bytes(attribute, &stated)?.len() / stated.size();
+    let mut bytes = vec![0; count * kind.size()];
     // SAFETY: the buffer holds as many elements of `kind` as the attribute has; others are converted by name.
     sync(|| check(unsafe { H5Aread(attribute.id(), kind.id(), bytes.as_mut_ptr().cast()) }))?;
     let pair = |element: &[u8; PAIR]| {
@@ -167,6 +171,14 @@ pub(crate) fn write_attribute_texts(
         // SAFETY: as many pointers as the extents say, to texts that end with a zero.
         unsafe { replace(object, name, &kind, extents, pointers.as_ptr().cast()) }
     })
+}
+
+/// Writes an attribute of one text that ends with a zero, as C programs and specifications want it; as
+/// [`write_attribute`].
+pub(crate) fn write_terminated_text(object: &Location, name: &str, value: &str) -> Result<()> {
+    let bytes = text(value)?.into_bytes_with_nul();
+    let kind = terminated_string(bytes.len(), !value.is_ascii())?;
+    write_attribute(object, name, &kind, Some(&[]), &bytes)
 }
 
 /// Writes an attribute of lists of references to objects, as [`write_attribute`].
