@@ -59,7 +59,8 @@ fn attribute_json(value: &Attribute) -> Value {
     let read = match value {
         Attribute::Elements(elements) => {
             let size = elements.dtype().size().max(1);
-            let elements_json = elements.bytes().chunks_exact(size).map(|element| element_json(elements.dtype(), element));
+            let elements_json =
+                elements.bytes().chunks_exact(size).map(|element| element_json(elements.dtype(), element));
             elements_json.collect::<Result<Vec<_>>>().map(|values| nested(elements.shape(), values))
         }
         Attribute::Text(text) => Ok(Value::String(text.clone())),
@@ -117,7 +118,9 @@ fn element_json(dtype: &DType, element: &[u8]) -> Result<Value> {
             let parts = element.chunks_exact(inner.size().max(1)).map(|part| element_json(inner, part));
             nested(shape, parts.collect::<Result<_>>()?)
         }
-        DType::DateTime64(_) | DType::TimeDelta64(_) => Value::String(word(dtype, element)?.trim_matches('\'').to_owned()),
+        DType::DateTime64(_) | DType::TimeDelta64(_) => {
+            Value::String(word(dtype, element)?.trim_matches('\'').to_owned())
+        }
         _ => json(dtype, element)?,
     })
 }

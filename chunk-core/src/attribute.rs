@@ -76,7 +76,11 @@ impl Attribute {
         let (shape, bytes) = (shape.into(), bytes.into());
         let expected = shape.elements().saturating_mul(dtype.size() as u64);
         if expected != bytes.len() as u64 {
-            return Err(Error::BufferLength { expected, actual: bytes.len() as u64, dataset: "an attribute".to_owned() });
+            return Err(Error::BufferLength {
+                expected,
+                actual: bytes.len() as u64,
+                dataset: "an attribute".to_owned(),
+            });
         }
         Ok(Attribute::Elements(Elements { dtype, shape, bytes }))
     }

@@ -94,6 +94,8 @@ pub struct CreateOptions {
     pub overwrite: bool,
     /// The filter in the format's own terms, as `blosc:lz4:5`; `None` is the format's default.
     pub filter: Option<String>,
+    /// Attributes of the dataset. A format that has none leaves them out.
+    pub attributes: Vec<(String, Attribute)>,
 }
 
 impl CreateOptions {
@@ -108,6 +110,13 @@ impl CreateOptions {
     #[must_use]
     pub fn with_filter(mut self, filter: impl Into<String>) -> Self {
         self.filter = Some(filter.into());
+        self
+    }
+
+    /// With these attributes.
+    #[must_use]
+    pub fn with_attributes(mut self, attributes: Vec<(String, Attribute)>) -> Self {
+        self.attributes = attributes;
         self
     }
 }

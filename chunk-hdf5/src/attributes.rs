@@ -150,9 +150,7 @@ pub(crate) fn write(object: &Location, name: &str, value: &Attribute, place: &Pl
         }
         Attribute::Text(text) => library::write_attribute_texts(object, name, Some(&[]), std::slice::from_ref(text)),
         Attribute::Texts { shape, texts } => library::write_attribute_texts(object, name, Some(shape), texts),
-        Attribute::Empty(Some(dtype)) => {
-            library::write_attribute(object, name, &datatype(dtype, &place)?, None, &[])
-        }
+        Attribute::Empty(Some(dtype)) => library::write_attribute(object, name, &datatype(dtype, &place)?, None, &[]),
         Attribute::Empty(None) => library::write_attribute_texts(object, name, None, &[]),
         other => return check(name, other, &place),
     };

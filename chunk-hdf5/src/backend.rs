@@ -27,9 +27,28 @@ use crate::source::Hdf5Source;
 #[derive(Clone, Debug, Default)]
 pub struct Hdf5 {
     reading: ReadOptions,
+    pytables: bool,
 }
 
 impl Hdf5 {
+    /// The format `pytables`: HDF5 files whose new datasets PyTables sees as its own, as
+    /// [`Hdf5Sink::with_pytables`] has it. Only its scheme chooses it: `pytables:run.h5::/group/dataset`.
+    ///
+    /// ```
+    /// use chunk_core::{CreateOptions, DType, DatasetInfo, Registry};
+    /// use chunk_hdf5::Hdf5;
+    ///
+    /// let registry = Registry::new().with(Hdf5::default()).with(Hdf5::pytables());
+    /// let info = DatasetInfo::new([100], "datetime64[s]".parse::<DType>()?);
+    /// let refused = registry.create(&"pytables:run.h5::/times".parse()?, info, &CreateOptions::default());
+    /// assert!(refused.unwrap_err().to_string().contains("PyTables"));
+    /// # Ok::<(), chunk_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn pytables() -> Self {
+        Hdf5 { pytables: true, ..Hdf5::default() }
+    }
+
     /// With file locks, or without.
     #[must_use]
     pub fn with_locking(mut self, locking: FileLocking) -> Self {
@@ -47,15 +66,15 @@ impl Hdf5 {
 
 impl Backend for Hdf5 {
     fn name(&self) -> &'static str {
-        "hdf5"
+        if self.pytables { "pytables" } else { "hdf5" }
     }
 
     fn extensions(&self) -> &[&str] {
-        &["h5", "hdf5", "he5", "hdf", "nc", "nc4", "h5ad", "mat"]
+        if self.pytables { &[] } else { &["h5", "hdf5", "he5", "hdf", "nc", "nc4", "h5ad", "mat"] }
     }
 
     fn recognises(&self, head: &[u8]) -> bool {
-        file::has_signature(head)
+        !self.pytables && file::has_signature(head)
     }
 
     fn list(&self, path: &Path) -> Result<Vec<Entry>> {
@@ -70,7 +89,11 @@ impl Backend for Hdf5 {
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
         let filter = options.filter.as_deref().map_or(Ok(Filter::default()), str::parse)?;
         let (path, name) = (location.path(), location.dataset());
-        Ok(Box::new(Hdf5Sink::create_with(path, name, info, filter, options.overwrite, self.reading.locking)?))
+        let mut sink = Hdf5Sink::create_with(path, name, info, filter, options.overwrite, self.reading.locking)?;
+        for (name, value) in &options.attributes {
+            sink = sink.with_attribute(name, value.clone())?;
+        }
+        Ok(Box::new(if self.pytables { sink.with_pytables()? } else { sink }))
     }
 
     fn growing(&self) -> Option<&dyn Growing> {

@@ -10,9 +10,8 @@ use hdf5::{Dataset, Group};
 use crate::changing::Changing;
 use crate::error::Place;
 use crate::file::{self, FileLocking, Found};
-use crate::library;
 use crate::superblock::Superblock;
-use crate::tree;
+use crate::{library, links, pytables, tree};
 
 /// The name that a new dataset is to have. The dataset is made without it and gets it when it is complete: one that is
 /// given up leaves nothing, and one that it replaces is there until then.
@@ -20,6 +19,8 @@ use crate::tree;
 pub(crate) struct Destination {
     pub(crate) place: Place,
     overwrite: bool,
+    /// Whether the groups on the way get what PyTables gives to groups.
+    pub(crate) pytables: bool,
     target: Target,
     /// Bytes of the file that are not used, and may be for the dataset.
     pub(crate) free: u64,
@@ -51,7 +52,7 @@ impl Destination {
             Way::Anew => 0,
             Way::InPlace { free } => free,
         };
-        Ok(Destination { place, overwrite, target: Target::Path(locking), free })
+        Ok(Destination { place, overwrite, pytables: false, target: Target::Path(locking), free })
     }
 
     /// A name in a file that an editor has open.
@@ -62,7 +63,7 @@ impl Destination {
         tree::check_free(file.library(), &place)?;
         let free = library::free_space(file.library());
         let free = free.map_err(|error| file.fail(place.library("look up", &error)))?;
-        Ok(Destination { place, overwrite: false, target: Target::Editor(file.clone()), free })
+        Ok(Destination { place, overwrite: false, pytables: false, target: Target::Editor(file.clone()), free })
     }
 
     /// The file, open to be changed.
@@ -97,7 +98,15 @@ impl Destination {
         let named = removed
             .and_then(|()| tree::create_parents(library_file, name))
             .and_then(|()| library::link_dataset(library_file, dataset, name));
-        named.map_err(|error| file.fail(self.place.library("create", &error)))
+        named.map_err(|error| file.fail(self.place.library("create", &error)))?;
+        if self.pytables { self.mark_groups(library_file).map_err(|error| file.fail(error)) } else { Ok(()) }
+    }
+
+    fn mark_groups(&self, library_file: &hdf5::File) -> Result<()> {
+        tree::parents(&self.place.dataset).chain(["/"]).try_for_each(|name| {
+            let (group, place) = links::object(library_file, &self.place.path, name)?;
+            pytables::write_group(&group, &place)
+        })
     }
 }
 

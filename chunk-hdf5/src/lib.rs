@@ -23,6 +23,7 @@ mod links;
 mod listing;
 mod metadata;
 mod options;
+mod pytables;
 mod recover;
 mod scales;
 mod session;

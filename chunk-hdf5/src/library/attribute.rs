@@ -13,8 +13,8 @@ use hdf5_sys::h5r::{H5R_type_t, H5Rcreate};
 use hdf5_sys::h5s::{H5S_class_t, H5Screate, H5Sget_simple_extent_type};
 use hdf5_sys::h5t as t;
 
-use super::variable::variable_string;
 use super::new_datatype::terminated_string;
+use super::variable::variable_string;
 use super::{Handle, Member, Result, check, compound, create_space, dataspace, datatype, text};
 
 /// Texts and lists in one attribute, at most.

@@ -40,6 +40,12 @@ pub(crate) fn native(atom: Atom) -> Result<Datatype> {
     })
 }
 
+/// Eight bits, which PyTables stores bools as.
+pub(crate) fn byte_bitfield() -> Result<Datatype> {
+    // SAFETY: the library's own datatype, which lives as long as the library.
+    sync(|| datatype(unsafe { t::H5Tcopy(*t::H5T_NATIVE_B8) }))
+}
+
 /// A compound of `size` bytes.
 pub(crate) fn compound(size: usize, members: &[Member]) -> Result<Datatype> {
     sync(|| {
