@@ -48,6 +48,7 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use chunk_core::{CancelToken, Registry};
+use chunk_hdf5::Hdf5;
 use chunk_npy::Npy;
 use chunk_virtual::hdf5::VirtualHdf5;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -100,10 +101,11 @@ pub(crate) struct Context {
     pub(crate) cancel: CancelToken,
 }
 
-/// The formats of this workspace: HDF5, its virtual datasets included, and NumPy's `.npy` and `.npz`.
+/// The formats of this workspace: HDF5, its virtual datasets included, as PyTables writes it with the scheme `pytables`,
+/// and NumPy's `.npy` and `.npz`.
 #[must_use]
 pub fn formats() -> Registry {
-    Registry::new().with(VirtualHdf5::default()).with(Npy::default())
+    Registry::new().with(VirtualHdf5::default()).with(Hdf5::pytables()).with(Npy::default())
 }
 
 /// Runs the program with these backends; `args` begins with the program's name, as [`std::env::args_os`] does.

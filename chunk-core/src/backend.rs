@@ -40,6 +40,13 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// An output that exists, unless it may be overwritten; what the format cannot hold.
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>>;
 
+    /// The attributes of a dataset that a copy of it is to have: all but those that say how its own file holds it. One that
+    /// is not carried is [`Attribute::Other`] with the reason; a format without attributes has none.
+    ///
+    /// # Errors
+    /// As [`Backend::open`].
+    fn attributes(&self, location: &Location) -> Result<Vec<(String, Attribute)>>;
+
     /// Growing in place and recovery, if the format can do them.
     fn growing(&self) -> Option<&dyn Growing>;
 }
@@ -75,6 +82,10 @@ macro_rules! forward_backend {
                 options: &CreateOptions,
             ) -> Result<Box<dyn ChunkSink>> {
                 (**self).create(location, info, options)
+            }
+
+            fn attributes(&self, location: &Location) -> Result<Vec<(String, Attribute)>> {
+                (**self).attributes(location)
             }
 
             fn growing(&self) -> Option<&dyn Growing> {

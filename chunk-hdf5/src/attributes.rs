@@ -3,9 +3,9 @@
 use chunk_core::{Attribute, DType, Error, Result, Worker};
 use hdf5::{Attribute as Stored, Datatype, Location};
 
-use crate::dtype;
 use crate::error::Place;
 use crate::library::{self, Class, Padding};
+use crate::{dtype, scales};
 
 /// All attributes of an object, by name; one that cannot be read with the reason.
 pub(crate) fn read_all(object: &Location, place: &Place) -> Result<Vec<(String, Attribute)>> {
@@ -15,6 +15,25 @@ pub(crate) fn read_all(object: &Location, place: &Place) -> Result<Vec<(String, 
         (name, value)
     };
     Ok(names.into_iter().map(read).collect())
+}
+
+/// What a copy of a dataset is to have of its attributes: all but those by which PyTables, dimension scales and netCDF say
+/// what it is in its own file.
+pub(crate) fn read_for_copy(dataset: &Location, place: &Place) -> Result<Vec<(String, Attribute)>> {
+    const SCALES: [&str; 6] =
+        [scales::SCALES, scales::USERS, scales::LABELS, "_Netcdf4Dimid", "_Netcdf4Coordinates", "_nc3_strict"];
+    const SCALE: [&str; 2] = ["CLASS", "NAME"];
+    const PYTABLES: [&str; 5] = ["CLASS", "VERSION", "EXTDIM", "FLAVOR", "NROWS"];
+    let mut left_out = SCALES.to_vec();
+    if is_by_pytables(dataset) {
+        left_out.extend(PYTABLES);
+    }
+    if scales::is_scale(dataset) {
+        left_out.extend(SCALE);
+    }
+    let mut attributes = read_all(dataset, place)?;
+    attributes.retain(|(name, _)| !left_out.contains(&name.as_str()));
+    Ok(attributes)
 }
 
 /// The attribute of this name.

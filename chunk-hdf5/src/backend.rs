@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chunk_core::{Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Growing, Location, Result};
+use chunk_core::{
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Growing, Location, Result,
+};
 
 use crate::append::AppendSink;
+use crate::attributes;
 use crate::file::{self, FileLocking};
 use crate::filter::Filter;
+use crate::links;
 use crate::listing;
 use crate::options::ReadOptions;
 use crate::recover;
@@ -94,6 +98,11 @@ impl Backend for Hdf5 {
             sink = sink.with_attribute(name, value.clone())?;
         }
         Ok(Box::new(if self.pytables { sink.with_pytables()? } else { sink }))
+    }
+
+    fn attributes(&self, location: &Location) -> Result<Vec<(String, Attribute)>> {
+        let links::Opened { dataset, place, .. } = links::open(location.path(), location.dataset(), self.reading)?;
+        attributes::read_for_copy(&dataset, &place)
     }
 
     fn growing(&self) -> Option<&dyn Growing> {

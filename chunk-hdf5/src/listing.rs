@@ -8,10 +8,13 @@ use crate::error::Place;
 use crate::file::{self, Found};
 use crate::{attributes, links, source};
 
-/// Everything in a file, groups before what they hold.
+/// Everything in a file, groups before what they hold; the root if it has attributes.
 pub(crate) fn entries(library_file: &hdf5::File, path: &Path) -> Result<Vec<Entry>> {
     let found = file::walk(library_file, &Place::new(path, ""))?;
-    Ok(found.into_iter().map(|(name, found)| entry(library_file, path, name, &found)).collect())
+    let root = entry(library_file, path, "/".to_owned(), &Found::Group);
+    let root = Some(root).filter(|root| !root.attributes.is_empty());
+    let inside = found.into_iter().map(|(name, found)| entry(library_file, path, name, &found));
+    Ok(root.into_iter().chain(inside).collect())
 }
 
 /// What stands under a name. Something that cannot be read is listed with the reason.

@@ -6,7 +6,7 @@
 //! them write behind their buffers: here the attributes are looked at first.
 
 use chunk_core::{Attribute, Error, Result};
-use hdf5::{Attribute as Stored, Dataset};
+use hdf5::{Attribute as Stored, Dataset, Location};
 
 use crate::attributes;
 use crate::error::Place;
@@ -69,7 +69,7 @@ fn referenced(file: &hdf5::File, dataset: &Dataset, reference: u64, place: &Plac
 }
 
 /// Whether the dataset says that it is a scale.
-pub(crate) fn is_scale(dataset: &Dataset) -> bool {
+pub(crate) fn is_scale(dataset: &Location) -> bool {
     attributes::read_text(dataset, "CLASS").is_some_and(|class| class == SCALE)
 }
 

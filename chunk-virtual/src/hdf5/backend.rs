@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chunk_core::{
-    Backend, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Registry,
-    Result,
+    Attribute, Backend, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location,
+    Registry, Result,
 };
 use chunk_hdf5::{Hdf5, Opened, ReadOptions, VirtualDataset};
 
@@ -120,6 +120,10 @@ impl Backend for VirtualHdf5 {
 
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
         self.inner.create(location, info, options)
+    }
+
+    fn attributes(&self, location: &Location) -> Result<Vec<(String, Attribute)>> {
+        self.inner.attributes(location)
     }
 
     fn growing(&self) -> Option<&dyn Growing> {
