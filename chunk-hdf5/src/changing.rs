@@ -8,6 +8,7 @@ use chunk_core::{Error, NewFile, Result};
 use crate::error::Place;
 use crate::file::{self, FileLocking};
 use crate::session::Session;
+use crate::tree;
 
 /// A file being changed. Dropped before it is finished, it takes all changes along.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ impl Changing {
         let new = NewFile::beside(path)?;
         let mut options = file::library_options();
         options.with_fapl(|list| list.libver_v110());
+        options.with_fcpl(|list| list.link_creation_order(tree::LINK_ORDER));
         let made = options.create(new.temporary_path());
         let library = made.map_err(|error| Place::new(path, "").library("create", &error))?;
         Ok(Changing::of(path, Kind::New { library, new, overwrite }))

@@ -12,6 +12,7 @@ use crate::file::{self, FileLocking};
 use crate::filter::Filter;
 use crate::options::ReadOptions;
 use crate::sink::Hdf5Sink;
+use crate::virtual_dataset::VirtualDataset;
 use crate::{attributes, library, links, listing, scales, tree};
 
 /// A file whose content is changed, all or nothing: others see the changes once [`finish`](Hdf5Editor::finish) has made
@@ -83,6 +84,12 @@ impl Hdf5Editor {
         Ok(Hdf5Editor { file, locking: options.locking })
     }
 
+    /// The path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// The file as the library has it, with the changes.
     pub(crate) fn library(&self) -> &hdf5::File {
         self.file.library()
@@ -114,6 +121,14 @@ impl Hdf5Editor {
     /// that HDF5 or the filter cannot hold.
     pub fn create_dataset(&self, name: &str, info: DatasetInfo, filter: Filter) -> Result<Hdf5Sink> {
         Hdf5Sink::new(Destination::in_editor(&self.file, self.new_place(name)?)?, info, filter)
+    }
+
+    /// Makes a virtual dataset of its own name.
+    ///
+    /// # Errors
+    /// As [`Hdf5Editor::create_dataset`]; mappings that libhdf5 refuses.
+    pub fn create_virtual_dataset(&self, dataset: &VirtualDataset) -> Result<()> {
+        dataset.write_to(&Destination::in_editor(&self.file, self.new_place(&dataset.name)?)?)
     }
 
     /// Gives another name to what stands under `from`, in the same group or elsewhere. A link is moved itself.

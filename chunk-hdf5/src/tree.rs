@@ -2,6 +2,7 @@
 
 use chunk_core::{Error, Result};
 use hdf5::Group;
+use hdf5::plist::group_create::LinkCreationOrder;
 use hdf5::plist::link_create::CharEncoding;
 
 use crate::error::Place;
@@ -128,9 +129,13 @@ pub(crate) fn create_parents(file: &hdf5::File, name: &str) -> hdf5::Result<()> 
     parents(name).filter(|parent| !file.link_exists(parent)).try_for_each(|parent| create_group(file, parent))
 }
 
+/// Groups know in which order things were put into them: netCDF writes to no others.
+pub(crate) const LINK_ORDER: LinkCreationOrder = LinkCreationOrder::Indexed;
+
 /// Makes one group. Without its time, which would make equal data unequal files.
 pub(crate) fn create_group(file: &hdf5::File, name: &str) -> hdf5::Result<()> {
-    file.create_group_builder().obj_track_times(false).char_encoding(CharEncoding::Utf8).create(name).map(|_| ())
+    let group = file.create_group_builder().with_gcpl(|list| list.link_creation_order(LINK_ORDER));
+    group.obj_track_times(false).char_encoding(CharEncoding::Utf8).create(name).map(|_| ())
 }
 
 /// The groups on the way to `name`, the outermost first, without the root.

@@ -13,6 +13,7 @@ mod fft_of_foreign_files;
 mod files;
 mod kills;
 mod memory;
+mod netcdf;
 mod npy;
 mod npy_commands;
 mod npy_corpora;
