@@ -48,7 +48,6 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use chunk_core::{CancelToken, Registry};
-use chunk_hdf5::Hdf5;
 use chunk_npy::Npy;
 use chunk_virtual::hdf5::VirtualHdf5;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -105,7 +104,9 @@ pub(crate) struct Context {
 /// and NumPy's `.npy` and `.npz`.
 #[must_use]
 pub fn formats() -> Registry {
-    Registry::new().with(VirtualHdf5::default()).with(Hdf5::pytables()).with(Npy::default())
+    let hdf5 = VirtualHdf5::default();
+    let pytables = hdf5.to_pytables();
+    Registry::new().with(hdf5).with(pytables).with(Npy::default())
 }
 
 /// Runs the program with these backends; `args` begins with the program's name, as [`std::env::args_os`] does.

@@ -13,10 +13,12 @@ use crate::file::{self, FileLocking};
 use crate::filter::Filter;
 use crate::links;
 use crate::listing;
+use crate::locks::Locks;
 use crate::options::ReadOptions;
 use crate::recover;
 use crate::sink::Hdf5Sink;
 use crate::source::Hdf5Source;
+use crate::virtual_dataset::Opened;
 
 /// HDF5 files: `run.h5::/group/dataset`.
 ///
@@ -32,39 +34,60 @@ use crate::source::Hdf5Source;
 pub struct Hdf5 {
     reading: ReadOptions,
     pytables: bool,
+    locks: Locks,
 }
 
 impl Hdf5 {
-    /// The format `pytables`: HDF5 files whose new datasets PyTables sees as its own, as
-    /// [`Hdf5Sink::with_pytables`] has it. Only its scheme chooses it: `pytables:run.h5::/group/dataset`.
+    /// The format `pytables`, with the same options: HDF5 files whose new datasets PyTables sees as its own, as
+    /// [`Hdf5Sink::with_pytables`] has it. Only its scheme chooses it: `pytables:run.h5::/group/dataset`. Its sinks may
+    /// write to files that sources of this backend read.
     ///
     /// ```
     /// use chunk_core::{CreateOptions, DType, DatasetInfo, Registry};
     /// use chunk_hdf5::Hdf5;
     ///
-    /// let registry = Registry::new().with(Hdf5::default()).with(Hdf5::pytables());
+    /// let hdf5 = Hdf5::default();
+    /// let registry = Registry::new().with(hdf5.clone()).with(hdf5.to_pytables());
     /// let info = DatasetInfo::new([100], "datetime64[s]".parse::<DType>()?);
     /// let refused = registry.create(&"pytables:run.h5::/times".parse()?, info, &CreateOptions::default());
     /// assert!(refused.unwrap_err().to_string().contains("PyTables"));
     /// # Ok::<(), chunk_core::Error>(())
     /// ```
     #[must_use]
-    pub fn pytables() -> Self {
-        Hdf5 { pytables: true, ..Hdf5::default() }
+    pub fn to_pytables(&self) -> Self {
+        Hdf5 { pytables: true, ..self.clone() }
     }
 
     /// With file locks, or without.
     #[must_use]
-    pub fn with_locking(mut self, locking: FileLocking) -> Self {
-        self.reading.locking = locking;
-        self
+    pub fn with_locking(self, locking: FileLocking) -> Self {
+        let reading = self.reading.with_locking(locking);
+        self.with_reading(reading)
     }
 
     /// With these options for reading, the locking among them.
     #[must_use]
     pub fn with_reading(mut self, reading: ReadOptions) -> Self {
         self.reading = reading;
+        self.locks = Locks::new(reading.locking);
         self
+    }
+
+    /// Opens a dataset as it is found: one with elements of its own, or a virtual one.
+    ///
+    /// # Errors
+    /// As [`Hdf5Source::open`].
+    pub fn open_any(&self, location: &Location) -> Result<Opened> {
+        let opened = Opened::open(location.path(), location.dataset(), self.reading_of(location))?;
+        if let Opened::Own(source) = &opened {
+            self.locks.reads(source.file());
+        }
+        Ok(opened)
+    }
+
+    /// How a dataset is read, by what else this backend does with its file.
+    fn reading_of(&self, location: &Location) -> ReadOptions {
+        self.reading.with_locking(self.locks.to_read(location.path()))
     }
 }
 
@@ -82,18 +105,20 @@ impl Backend for Hdf5 {
     }
 
     fn list(&self, path: &Path) -> Result<Vec<Entry>> {
-        let (_own, library_file) = file::open(path, self.reading.locking)?;
+        let (_own, library_file) = file::open(path, self.locks.to_read(path))?;
         listing::entries(&library_file, path)
     }
 
     fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
-        Ok(Arc::new(Hdf5Source::open_with(location.path(), location.dataset(), self.reading)?))
+        let source = Hdf5Source::open_with(location.path(), location.dataset(), self.reading_of(location))?;
+        self.locks.reads(source.file());
+        Ok(Arc::new(source))
     }
 
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
         let filter = options.filter.as_deref().map_or(Ok(Filter::default()), str::parse)?;
         let (path, name) = (location.path(), location.dataset());
-        let mut sink = Hdf5Sink::create_with(path, name, info, filter, options.overwrite, self.reading.locking)?;
+        let mut sink = Hdf5Sink::create_with(path, name, info, filter, options.overwrite, &self.locks)?;
         for (name, value) in &options.attributes {
             sink = sink.with_attribute(name, value.clone())?;
         }
@@ -112,7 +137,7 @@ impl Backend for Hdf5 {
 
 impl Growing for Hdf5 {
     fn append(&self, location: &Location, axis: usize) -> Result<Box<dyn ChunkSink>> {
-        Ok(Box::new(AppendSink::open(location.path(), location.dataset(), axis, self.reading.locking)?))
+        Ok(Box::new(AppendSink::open(location.path(), location.dataset(), axis, &self.locks)?))
     }
 
     fn problems(&self, path: &Path) -> Result<Vec<String>> {

@@ -8,8 +8,9 @@ use chunk_core::{Attribute, DatasetInfo, Entry, Error, Result};
 use crate::changing::Changing;
 use crate::destination::Destination;
 use crate::error::Place;
-use crate::file::{self, FileLocking};
+use crate::file;
 use crate::filter::Filter;
+use crate::locks::Locks;
 use crate::options::ReadOptions;
 use crate::sink::Hdf5Sink;
 use crate::virtual_dataset::VirtualDataset;
@@ -54,7 +55,7 @@ use crate::{attributes, library, links, listing, scales, tree};
 pub struct Hdf5Editor {
     /// The sinks of its datasets have it, too.
     file: Arc<Changing>,
-    locking: FileLocking,
+    locks: Locks,
 }
 
 impl Hdf5Editor {
@@ -64,7 +65,7 @@ impl Hdf5Editor {
     /// [`Error::AlreadyExists`], unless it may be overwritten; a missing directory.
     pub fn create(path: impl AsRef<Path>, overwrite: bool) -> Result<Self> {
         let file = Arc::new(Changing::create(path.as_ref(), overwrite)?);
-        Ok(Hdf5Editor { file, locking: FileLocking::default() })
+        Ok(Hdf5Editor { file, locks: Locks::default() })
     }
 
     /// The file at `path`, to be changed in place.
@@ -80,8 +81,9 @@ impl Hdf5Editor {
     /// # Errors
     /// As [`Hdf5Editor::open`].
     pub fn open_with(path: impl AsRef<Path>, options: ReadOptions) -> Result<Self> {
-        let file = Arc::new(Changing::open(path.as_ref(), options.locking)?);
-        Ok(Hdf5Editor { file, locking: options.locking })
+        let locks = Locks::new(options.locking);
+        let file = Arc::new(Changing::open(path.as_ref(), &locks)?);
+        Ok(Hdf5Editor { file, locks })
     }
 
     /// The path of the file.
@@ -158,7 +160,7 @@ impl Hdf5Editor {
     /// # Errors
     /// As [`Hdf5Editor::copy`]; a missing, locked or malformed file.
     pub fn copy_from(&self, path: impl AsRef<Path>, from: &str, to: &str) -> Result<()> {
-        let (_own, other) = file::open(path.as_ref(), self.locking)?;
+        let (_own, other) = file::open(path.as_ref(), self.locks.to_read(path.as_ref()))?;
         self.copy_object(&other, path.as_ref(), from, to)
     }
 

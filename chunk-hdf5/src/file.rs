@@ -62,11 +62,13 @@ pub(crate) fn open(path: &Path, locking: FileLocking) -> Result<(DataFile, hdf5:
     if !metadata.is_file() || signature_offset(&own, metadata.len())?.is_none() {
         return Err(Error::WrongFormat { path: path.to_path_buf(), format: "an HDF5" });
     }
-    recover::before_reading(&own, locking)?;
-    locking.shared(&own)?;
-    let place = Place::new(path, "");
-    let file = library_options().open(path).map_err(|error| open_error(&place, &error))?;
-    Ok((own, file))
+    // A commit of this process is then over, or has not begun.
+    let opened = library::alone(|| {
+        recover::before_reading(&own, locking)?;
+        locking.shared(&own)?;
+        library_options().open(path).map_err(|error| open_error(&Place::new(path, ""), &error))
+    });
+    Ok((own, opened?))
 }
 
 /// How the library opens and makes files: without chunks of its own in memory, and without its locks.

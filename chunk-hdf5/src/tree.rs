@@ -105,13 +105,30 @@ fn group(file: &hdf5::File, name: &str) -> Option<Group> {
 pub(crate) fn check_free(file: &hdf5::File, place: &Place) -> Result<()> {
     check_parents(file, place)?;
     match found(file, place)? {
-        Some(found) => Err(already_exists(place, &found)),
+        Some(_) => Err(already_exists(place, "")),
         None => Ok(()),
     }
 }
 
+/// That a dataset can get the name, and whether it takes it from another.
+///
+/// # Errors
+/// As [`check_free`], unless it may be overwritten; [`Error::NotADataset`].
+pub(crate) fn check_new(file: &hdf5::File, place: &Place, overwrite: bool) -> Result<bool> {
+    check_parents(file, place)?;
+    match found(file, place)? {
+        None => Ok(false),
+        Some(Found::Dataset) if overwrite => Ok(true),
+        Some(Found::Dataset) => Err(already_exists(place, " (overwriting it must be asked for)")),
+        Some(found) => {
+            let (Place { path, dataset }, kind) = (place.clone(), found.kind());
+            Err(Error::NotADataset { path, dataset, kind, near: Vec::new() })
+        }
+    }
+}
+
 /// That all that is on the way to `place` is a group or missing.
-pub(crate) fn check_parents(file: &hdf5::File, place: &Place) -> Result<()> {
+fn check_parents(file: &hdf5::File, place: &Place) -> Result<()> {
     for parent in parents(&place.dataset) {
         let kind = match found(file, &Place::new(&place.path, parent))? {
             None => return Ok(()),
@@ -143,14 +160,8 @@ pub(crate) fn parents(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('/').map(|(end, _)| &name[..end]).filter(|parent| !parent.is_empty())
 }
 
-/// Something has the name.
-pub(crate) fn already_exists(place: &Place, found: &Found) -> Error {
+fn already_exists(place: &Place, hint: &'static str) -> Error {
     let Place { path, dataset } = place.clone();
-    let hint = match found {
-        Found::Dataset => " (overwriting it must be asked for)",
-        Found::Group => " (it is a group)",
-        _ => " (it is no dataset)",
-    };
     Error::AlreadyExists { path, dataset, hint }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chunk_core::{ChunkSink, ChunkSinkExt, ChunkSource, ChunkSourceExt, DType, DatasetInfo, Element, Error, Slab};
-use chunk_hdf5::{Filter, Hdf5, Hdf5Appender, Hdf5Editor, Hdf5Sink, Hdf5Source};
+use chunk_hdf5::{Filter, Hdf5Appender, Hdf5Editor, Hdf5Sink, Hdf5Source};
 use serde_json::{Value, json};
 
 use crate::{program, python};
@@ -104,7 +104,7 @@ fn what_pytables_does_not_have_is_refused_before_anything_is_created() {
 fn the_scheme_makes_such_files_from_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let npy = folder.path().join("x.npy");
-    let registry = chunk_core::Registry::new().with(chunk_npy::Npy::default()).with(Hdf5::pytables());
+    let registry = chunk_core::Registry::new().with(chunk_npy::Npy::default());
     let info = DatasetInfo::new([2, 3], DType::Bool);
     let source = chunk_core::MemorySource::from_bytes(info.clone(), vec![1, 0, 1, 0, 0, 1]).unwrap();
     let sink = registry.create(&chunk_core::Location::new(&npy), info, &chunk_core::CreateOptions::default()).unwrap();
@@ -113,6 +113,10 @@ fn the_scheme_makes_such_files_from_the_command_line() {
     program::succeed(&["convert", text(&npy), &format!("pytables:{}::/g/x", text(&out))]);
     let seen = nodes(&out);
     assert_eq!(seen["/g/x"], json!(["CArray", "bool", [2, 3], -1, "[True, False, True, False, False, True]"]));
+    // Beside it in the same file, which is read meanwhile.
+    let beside = format!("pytables:{}::/g/y", text(&out));
+    program::succeed(&["convert", &format!("{}::/g/x", text(&out)), &beside, "--dtype", "u1"]);
+    assert_eq!(nodes(&out)["/g/y"], json!(["CArray", "uint8", [2, 3], -1, "[1, 0, 1, 0, 0, 1]"]));
     let elements = program::succeed(&["hash", &format!("{}::/g/x", text(&out))]);
     let same = program::succeed(&["hash", text(&npy)]);
     assert_eq!(elements.split_whitespace().next(), same.split_whitespace().next());

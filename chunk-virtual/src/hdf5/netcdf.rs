@@ -6,9 +6,7 @@
 
 use std::collections::HashMap;
 
-use chunk_core::{
-    Attribute, ChunkSink, ChunkSinkExt, DType, DatasetInfo, Element, Entry, EntryKind, Error, Result, Slab,
-};
+use chunk_core::{Attribute, ChunkSink, DType, DatasetInfo, Element, Entry, EntryKind, Error, Result, Slab, Worker};
 use chunk_hdf5::{Filter, Hdf5Editor};
 
 use super::Pieces;
@@ -258,7 +256,7 @@ fn create_dimension(editor: &Hdf5Editor, name: &str, extent: u64, coordinates: O
     let dtype = coordinates.map_or(DType::F32, |coordinates| coordinates.dtype.clone());
     let sink = editor.create_dataset(name, DatasetInfo::new([extent], dtype), Filter::NONE)?;
     if let Some(coordinates) = coordinates.filter(|_| extent > 0) {
-        sink.write_from(&Slab::whole(&[extent]), &coordinates.bytes, &chunk_core::Worker::new())?;
+        sink.write_from(&Slab::whole(&[extent]), &coordinates.bytes, &Worker::new())?;
     }
     Box::new(sink).finish()
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chunk_core::{Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Result,
+use chunk_core::{
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Result,
 };
 
 use crate::sink::RawSink;
