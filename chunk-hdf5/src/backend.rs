@@ -39,8 +39,8 @@ pub struct Hdf5 {
 
 impl Hdf5 {
     /// The format `pytables`, with the same options: HDF5 files whose new datasets PyTables sees as its own, as
-    /// [`Hdf5Sink::with_pytables`] has it. Only its scheme chooses it: `pytables:run.h5::/group/dataset`. Its sinks may
-    /// write to files that sources of this backend read.
+    /// [`Hdf5Sink::with_pytables`] has it. Behind this backend in a registry it is chosen by its scheme,
+    /// `pytables:run.h5::/group/dataset`. Its sinks may write to files that sources of this backend read.
     ///
     /// ```
     /// use chunk_core::{CreateOptions, DType, DatasetInfo, Registry};
@@ -97,11 +97,11 @@ impl Backend for Hdf5 {
     }
 
     fn extensions(&self) -> &[&str] {
-        if self.pytables { &[] } else { &["h5", "hdf5", "he5", "hdf", "nc", "nc4", "h5ad", "mat"] }
+        &["h5", "hdf5", "he5", "hdf", "nc", "nc4", "h5ad", "mat"]
     }
 
     fn recognises(&self, head: &[u8]) -> bool {
-        !self.pytables && file::has_signature(head)
+        file::has_signature(head)
     }
 
     fn list(&self, path: &Path) -> Result<Vec<Entry>> {

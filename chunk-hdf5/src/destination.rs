@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{DataFile, Error, NewFile, Result};
-use hdf5::{Dataset, Group};
+use hdf5::Dataset;
 
 use crate::changing::Changing;
 use crate::error::Place;
@@ -142,13 +142,9 @@ fn is_alone(own: &DataFile, library_file: &hdf5::File, place: &Place) -> Result<
     }
     for group in tree::parents(&place.dataset).chain(["/"]) {
         let group = library_file.group(group).map_err(fail)?;
-        if group.len() != 1 || has_attributes(&group).map_err(fail)? {
+        if group.len() != 1 || !pytables::is_plain_group(&group, place)? {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-fn has_attributes(group: &Group) -> hdf5::Result<bool> {
-    Ok(group.loc_info()?.num_attrs > 0)
 }

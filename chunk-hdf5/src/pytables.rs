@@ -24,23 +24,17 @@ impl Class {
     /// What PyTables would call such a dataset.
     ///
     /// # Errors
-    /// [`Unsupported`](chunk_core::Error::Unsupported) for what it does not have: two axes that grow, one that grows to an end, no elements in a
-    /// dataset that does not grow.
+    /// [`Unsupported`](chunk_core::Error::Unsupported) for what it does not have: two axes that grow, one that grows to an end.
     pub(crate) fn of(info: &DatasetInfo, place: &Place) -> Result<Self> {
         if info.shape.is_empty() {
             return Ok(Class::Array);
         }
         let most = |axis: usize| info.max_shape.as_ref().map_or(Some(info.shape[axis]), |most| most[axis]);
         let mut growing = (0..info.shape.len()).filter(|axis| most(*axis) != Some(info.shape[*axis]));
-        let fixed_but =
-            |growing: Option<usize>| (0..info.shape.len()).any(|axis| Some(axis) != growing && info.shape[axis] == 0);
         match (growing.next(), growing.next()) {
             (_, Some(_)) => Err(place.unsupported("PyTables has no arrays that grow along two axes")),
             (Some(axis), None) if most(axis).is_some() => {
                 Err(place.unsupported(format!("PyTables has no arrays that grow to an end, as axis {axis} does")))
-            }
-            (growing, None) if fixed_but(growing) => {
-                Err(place.unsupported("PyTables has no arrays with an axis of no elements that does not grow"))
             }
             (Some(axis), None) => Ok(Class::EArray { axis }),
             (None, None) => Ok(Class::CArray),
@@ -81,6 +75,16 @@ pub(crate) fn write_group(group: &Location, place: &Place) -> Result<()> {
     write_text(group, "VERSION", "1.0", place)?;
     write_title(group, place)?;
     if place.dataset == "/" { write_text(group, "PYTABLES_FORMAT_VERSION", "2.1", place) } else { Ok(()) }
+}
+
+/// Whether all that is said of a group is what PyTables says of every group.
+pub(crate) fn is_plain_group(group: &Location, place: &Place) -> Result<bool> {
+    let is_plain = |(name, value): &(String, Attribute)| match name.as_str() {
+        "CLASS" => value.text().is_some_and(|class| class == "GROUP"),
+        "TITLE" => matches!(value, Attribute::Empty(_)),
+        name => matches!(name, "VERSION" | "PYTABLES_FORMAT_VERSION"),
+    };
+    Ok(attributes::read_all(group, place)?.iter().all(is_plain))
 }
 
 /// The datatype by which PyTables stores elements: bools as bitfields.

@@ -147,7 +147,7 @@ impl Hdf5Sink {
     ///
     /// # Errors
     /// [`Error::UnsupportedDType`] for elements that are neither numbers nor bools nor bytes; [`Error::Unsupported`] for
-    /// arrays that PyTables does not have (two axes that grow, one that grows to an end, one of no elements that does not
+    XX
     /// grow), and filters that it does not have (lzf, zstd).
     ///
     /// # Source
