@@ -147,8 +147,8 @@ impl Hdf5Sink {
     ///
     /// # Errors
     /// [`Error::UnsupportedDType`] for elements that are neither numbers nor bools nor bytes; [`Error::Unsupported`] for
-    XX
-    /// grow), and filters that it does not have (lzf, zstd).
+    /// arrays that PyTables does not have (two axes that grow, one that grows to an end), and filters that it does not
+    /// have (lzf, zstd).
     ///
     /// # Source
     /// The file format of PyTables 3.11, tested with it.

@@ -8,6 +8,7 @@
     nodes FILE                  prints {"NODE": [class, dtype, shape, extdim, values as text]} as PyTables sees them
     append FILE NODE ROWS       appends rows of ones with PyTables
     damage FILE                 breaks the lists by which scales and datasets refer to each other
+    old FILE                    a file without checksums
     copied FILE                 a dataset with attributes to copy: units, scales, PyTables' class
 """
 
@@ -214,7 +215,22 @@ def copied(path):
         file["link"] = h5py.SoftLink("/w")
 
 
-COMMANDS = {name: globals()[name] for name in ("write", "attributes", "dims", "scales", "attach", "damage", "nodes", "append", "copied")}
+def old(path):
+    """Few attributes in a file without checksums, as most files are."""
+    with h5py.File(path, "w", libver="earliest") as file:
+        file["v"], file["s"] = np.zeros((2, 3)), np.zeros(2)
+        file["s"].make_scale("rows")
+        file["v"].dims[0].attach_scale(file["s"])
+        file["v"].dims[0].label = "row"
+        file["v"].attrs["text"] = "some text"
+        file["v"].attrs["texts"] = np.array(["x", "ÿ", ""], dtype=h5py.string_dtype())
+        file["v"].attrs["pair"] = np.array([(7, 0.5, b"ab"), (-8, 1.5, b"c")], [("n", ">i2"), ("x", "<f4"), ("tag", "S3")])
+        file["v"].attrs["bool"] = np.array([True, False])
+        file["v"].attrs.create("lists", [np.arange(2), np.arange(3)], dtype=h5py.vlen_dtype("i4"))
+        file["v"].attrs["matrix"] = np.arange(6.0).reshape(2, 3)
+
+
+COMMANDS = {name: globals()[name] for name in ("write", "attributes", "dims", "scales", "attach", "damage", "nodes", "append", "copied", "old")}
 
 if __name__ == "__main__":
     print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))
