@@ -34,7 +34,8 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// Makes a sink for a new dataset. Checks what can be checked, but creates nothing: see [`ChunkSink`].
     ///
     /// Shape and dtype of `info` are kept or refused. Chunk shape, maximal shape and fill value are wishes: the sink's
-    /// own `info` says what they became. A format of one array a file takes no notice of a dataset name.
+    /// own `info` says what they became. A format of one array a file takes no notice of a dataset name; one of several
+    /// adds the dataset to a file that exists, and leaves all else in it as it is.
     ///
     /// # Errors
     /// An output that exists, unless it may be overwritten; what the format cannot hold.

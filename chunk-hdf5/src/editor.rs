@@ -8,7 +8,7 @@ use chunk_core::{Attribute, DatasetInfo, Entry, Error, Result};
 use crate::changing::Changing;
 use crate::destination::Destination;
 use crate::error::Place;
-use crate::file;
+use crate::file::{self, FileLocking};
 use crate::filter::Filter;
 use crate::locks::Locks;
 use crate::options::ReadOptions;
@@ -55,7 +55,7 @@ use crate::{attributes, library, links, listing, scales, tree};
 pub struct Hdf5Editor {
     /// The sinks of its datasets have it, too.
     file: Arc<Changing>,
-    locks: Locks,
+    locking: FileLocking,
 }
 
 impl Hdf5Editor {
@@ -65,7 +65,7 @@ impl Hdf5Editor {
     /// [`Error::AlreadyExists`], unless it may be overwritten; a missing directory.
     pub fn create(path: impl AsRef<Path>, overwrite: bool) -> Result<Self> {
         let file = Arc::new(Changing::create(path.as_ref(), overwrite)?);
-        Ok(Hdf5Editor { file, locks: Locks::default() })
+        Ok(Hdf5Editor { file, locking: FileLocking::default() })
     }
 
     /// The file at `path`, to be changed in place.
@@ -81,9 +81,8 @@ impl Hdf5Editor {
     /// # Errors
     /// As [`Hdf5Editor::open`].
     pub fn open_with(path: impl AsRef<Path>, options: ReadOptions) -> Result<Self> {
-        let locks = Locks::new(options.locking);
-        let file = Arc::new(Changing::open(path.as_ref(), &locks)?);
-        Ok(Hdf5Editor { file, locks })
+        let file = Arc::new(Changing::open(path.as_ref(), &Locks::new(options.locking))?);
+        Ok(Hdf5Editor { file, locking: options.locking })
     }
 
     /// The path of the file.
@@ -118,7 +117,7 @@ impl Hdf5Editor {
     /// written while others are. Dropped unfinished, it leaves nothing.
     ///
     /// # Errors
-    /// [`Error::InvalidLocation`] for a name that nothing can have; [`Error::AlreadyExists`], also from `finish` if
+    /// [`Error::InvalidLocation`] for a name that nothing can have; [`Error::AlreadyExists`], from `finish` too if
     /// meanwhile something has the name; [`Error::NotAGroup`] if it would be inside of a dataset; a dtype or a chunk size
     /// that HDF5 or the filter cannot hold.
     pub fn create_dataset(&self, name: &str, info: DatasetInfo, filter: Filter) -> Result<Hdf5Sink> {
@@ -160,7 +159,7 @@ impl Hdf5Editor {
     /// # Errors
     /// As [`Hdf5Editor::copy`]; a missing, locked or malformed file.
     pub fn copy_from(&self, path: impl AsRef<Path>, from: &str, to: &str) -> Result<()> {
-        let (_own, other) = file::open(path.as_ref(), self.locks.to_read(path.as_ref()))?;
+        let (_own, other) = file::open(path.as_ref(), self.locking)?;
         self.copy_object(&other, path.as_ref(), from, to)
     }
 

@@ -9,6 +9,7 @@ use hdf5::{FileBuilder, Group, IndexType, IterationOrder, LinkType, LocationType
 use crate::error::{Place, reason};
 use crate::library::{self, Link};
 use crate::recover;
+use crate::tree;
 
 /// Whether a file is locked while it is open.
 ///
@@ -153,8 +154,7 @@ pub(crate) fn found_by(group: &Group, name: &str, link: Link) -> Found {
 pub(crate) fn walk(file: &hdf5::File, place: &Place) -> Result<Vec<(String, Found)>> {
     let fail = |error: hdf5::Error| place.library("list", &error);
     let root = file.group("/").map_err(fail)?;
-    // Tokens compare but do not hash: their text does.
-    let mut seen = HashSet::from([format!("{:?}", root.loc_info().map_err(fail)?.token)]);
+    let mut seen = HashSet::from([tree::token(&root).map_err(fail)?]);
     let mut entries = Vec::new();
     let mut stack = vec![(String::new(), root, 0_usize)];
     while let Some((prefix, group, depth)) = stack.pop() {
@@ -172,9 +172,9 @@ pub(crate) fn walk(file: &hdf5::File, place: &Place) -> Result<Vec<(String, Foun
             }
             entries.push((full.clone(), found.clone()));
             if found == Found::Group && depth < MOST_DEPTH {
-                let token = group.loc_info_by_name(&name).map_err(fail)?.token;
-                if seen.insert(format!("{token:?}")) {
-                    inner.push((full, group.group(&name).map_err(fail)?, depth + 1));
+                let found = group.group(&name).map_err(fail)?;
+                if seen.insert(tree::token(&found).map_err(fail)?) {
+                    inner.push((full, found, depth + 1));
                 }
             }
         }

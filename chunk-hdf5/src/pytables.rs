@@ -61,7 +61,7 @@ impl Class {
         match self {
             Class::Array => write_text(dataset, "FLAVOR", "numpy", place),
             Class::CArray => Ok(()),
-            Class::EArray { axis } => attributes::write(dataset, "EXTDIM", &(axis as i32).into(), place),
+            Class::EArray { axis } => attributes::write(dataset, "EXTDIM", &axis_number(axis).into(), place),
         }
     }
 }
@@ -99,6 +99,10 @@ pub(crate) fn datatype(dtype: &DType, place: &Place) -> Result<Datatype> {
         other => Err(dtype::Unmapped::Kind(other.to_string())),
     };
     made.map_err(|unmapped| place.unmapped("PyTables", unmapped))
+}
+
+fn axis_number(axis: usize) -> i32 {
+    i32::try_from(axis).expect("an array has few axes")
 }
 
 fn write_text(object: &Location, name: &str, text: &str, place: &Place) -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chunk_core::{
     ChunkSource, Cost, DType, DataFile, DatasetEntry, DatasetInfo, Error, Grid, Identity, Result, Scalar, Slab, Spans,
-    Worker,
+    Worker, copy_region,
 };
 use hdf5::dataset::Layout;
 use hdf5::{Dataset, Datatype};
@@ -26,15 +26,13 @@ use crate::{attributes, filter, library};
 /// A dataset of an HDF5 file.
 ///
 /// libhdf5 is asked for structure only. Chunks, and contiguous data, are read with positional reads of our own
-/// descriptor and decoded on the worker's threads, beside the library's global lock. Compact datasets, which are a
-/// part of the file's structure, come from the library.
+/// descriptor and decoded on the worker's threads, beside the library's global lock. Compact datasets, of 64 KiB at most,
+/// are a part of the file's structure and read when they are opened. The library does not keep the file open.
 #[derive(Debug)]
 pub struct Hdf5Source {
     info: DatasetInfo,
     place: Place,
     file: Arc<DataFile>,
-    dataset: Dataset,
-    kind: Datatype,
     conversion: Conversion,
     data: Data,
 }
@@ -50,8 +48,8 @@ enum Data {
     External(External),
     /// In chunks that we read.
     Chunked(Box<Chunks>),
-    /// Where only the library gets at them; the number is what it may hold while it does.
-    Library(u64),
+    /// In the structure of the file: here they are.
+    Compact(Vec<u8>),
 }
 
 /// What a dataset states of itself.
@@ -66,8 +64,8 @@ pub(crate) struct Statement {
     external: usize,
 }
 
-/// What the library allocates beside the chunks: conversion and selection buffers.
-const LIBRARY_BYTES: u64 = 2 << 20;
+/// More than HDF5 lets a compact dataset hold.
+const MOST_COMPACT: u64 = 64 << 10;
 
 impl Hdf5Source {
     /// Opens the dataset of this name, or the file's only one.
@@ -100,16 +98,8 @@ impl Hdf5Source {
                 identity = identity.file(path)?;
             }
         }
-        let Statement { info, kind, conversion, .. } = statement;
-        Ok(Hdf5Source {
-            info: info.with_identity(identity.finish()),
-            place,
-            file: Arc::new(own),
-            dataset,
-            kind,
-            conversion,
-            data,
-        })
+        let Statement { info, conversion, .. } = statement;
+        Ok(Hdf5Source { info: info.with_identity(identity.finish()), place, file: Arc::new(own), conversion, data })
     }
 
     /// Our own descriptor of the file.
@@ -203,8 +193,7 @@ impl Hdf5Source {
             }
             Data::External(external) => external.read(slab, &Slab::whole(&self.info.shape), size, out)?,
             Data::Chunked(chunks) => chunks.read(&self.file, slab, out, worker, &self.place)?,
-            Data::Library(_) => library::read(&self.dataset, &self.kind, slab.start(), slab.count(), out)
-                .map_err(|error| self.place.library("read", &error))?,
+            Data::Compact(bytes) => copy_region(slab, bytes, &Slab::whole(&self.info.shape), out, slab, size),
         }
         Ok(())
     }
@@ -218,6 +207,7 @@ impl ChunkSource for Hdf5Source {
     fn held_bytes(&self) -> u64 {
         match &self.data {
             Data::Chunked(chunks) => chunks.index.bytes() + chunks.cache.as_ref().map_or(0, Cache::most),
+            Data::Compact(bytes) => bytes.len() as u64,
             _ => 0,
         }
     }
@@ -228,7 +218,7 @@ impl ChunkSource for Hdf5Source {
         let converted = if self.converts() { stored + threads * self.conversion.scratch() as u64 } else { 0 };
         let cost = match &self.data {
             Data::Unwritten(_) => Cost::new(0, 0),
-            Data::External(_) => Cost::new(0, stored),
+            Data::External(_) | Data::Compact(_) => Cost::new(0, stored),
             Data::Contiguous(_) => {
                 let whole = Slab::whole(&self.info.shape).bytes(self.conversion.stored_size());
                 Cost::new(DataFile::spans_scratch(whole) * threads, stored)
@@ -237,7 +227,6 @@ impl ChunkSource for Hdf5Source {
                 let cost = chunks.cost(slab);
                 Cost::new(cost.scratch_bytes * threads, cost.moved_bytes)
             }
-            Data::Library(held) => Cost::new(*held, chunk_core::chunked_bytes(&self.info, slab)),
         };
         Cost::new(cost.scratch_bytes + converted, cost.moved_bytes)
     }
@@ -248,8 +237,6 @@ impl ChunkSource for Hdf5Source {
             return Ok(());
         }
         let align = match &self.data {
-            // The library reads on one thread anyway.
-            Data::Library(_) => u64::MAX / 2,
             Data::Chunked(chunks) => chunks.alignment(slab, worker.threads()),
             _ => 1,
         };
@@ -305,10 +292,24 @@ impl Statement {
         let length = file.length()?;
         match self.layout {
             Layout::Virtual => Err(place.unsupported("is a virtual dataset, which this version does not read")),
-            Layout::Compact => Ok(Data::Library(LIBRARY_BYTES)),
+            Layout::Compact => self.compact(dataset, place),
             Layout::Contiguous => self.contiguous(dataset, length, place),
             Layout::Chunked => self.chunked(dataset, file, length, place, options),
         }
+    }
+
+    fn compact(&self, dataset: &Dataset, place: &Place) -> Result<Data> {
+        let shape = &self.info.shape;
+        let length = shape.elements().saturating_mul(self.conversion.stored_size() as u64);
+        if length > MOST_COMPACT {
+            return Err(place.corrupt(format!("a compact dataset does not hold {length} bytes")));
+        }
+        let mut bytes = vec![0; length as usize];
+        if length > 0 {
+            let read = library::read(dataset, &self.kind, &vec![0; shape.len()], shape, &mut bytes);
+            read.map_err(|error| place.library("read", &error))?;
+        }
+        Ok(Data::Compact(bytes))
     }
 
     fn external(&self, dataset: &Dataset, place: &Place, options: ReadOptions) -> Result<Data> {

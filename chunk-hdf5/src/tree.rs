@@ -1,9 +1,11 @@
 //! Names in a file, and what stands under them.
 
+use std::collections::HashSet;
+
 use chunk_core::{Error, Result};
-use hdf5::Group;
 use hdf5::plist::group_create::LinkCreationOrder;
 use hdf5::plist::link_create::CharEncoding;
+use hdf5::{Group, IndexType, IterationOrder, LinkType, LocationType};
 
 use crate::error::Place;
 use crate::file::{self, Found};
@@ -62,13 +64,40 @@ pub(crate) fn not_found(file: &hdf5::File, place: &Place) -> Error {
 /// # Errors
 /// [`Error::InvalidArgument`].
 pub(crate) fn check_outside(file: &hdf5::File, from: &Place, to: &Place) -> Result<()> {
-    let token = |name: &str| group(file, name).and_then(|group| group.loc_info().ok()).map(|info| info.token);
-    let Some(moved) = token(&from.dataset) else { return Ok(()) };
-    if parents(&to.dataset).any(|parent| token(parent).as_ref() == Some(&moved)) {
+    let Some(moved) = group(file, &from.dataset) else { return Ok(()) };
+    let inside = tokens(moved).map_err(|error| from.library("list", &error))?;
+    let is_inside = |parent: &str| {
+        group(file, parent).and_then(|group| token(&group).ok()).is_some_and(|token| inside.contains(&token))
+    };
+    if parents(&to.dataset).any(is_inside) {
         let (from, to) = (from.name(), &to.dataset);
         return Err(Error::InvalidArgument(format!("{from} cannot be moved to {to}, which is inside of it")));
     }
     Ok(())
+}
+
+/// What tells a group and all groups that are in it, by hard links.
+fn tokens(group: Group) -> hdf5::Result<HashSet<String>> {
+    let mut tokens = HashSet::from([token(&group)?]);
+    let mut rest = vec![group];
+    while let Some(group) = rest.pop() {
+        for (name, link) in group.links(IndexType::Name, IterationOrder::Native)? {
+            let is_group =
+                link.link_type == LinkType::Hard && matches!(group.loc_type_by_name(&name), Ok(LocationType::Group));
+            if is_group {
+                let inner = group.group(&name)?;
+                if tokens.insert(token(&inner)?) {
+                    rest.push(inner);
+                }
+            }
+        }
+    }
+    Ok(tokens)
+}
+
+/// Tokens compare but do not hash: their text does.
+pub(crate) fn token(group: &Group) -> hdf5::Result<String> {
+    Ok(format!("{:?}", group.loc_info()?.token))
 }
 
 /// That there is an object to copy at `from`, or at the end of a link there, in the same file.
@@ -76,14 +105,17 @@ pub(crate) fn check_outside(file: &hdf5::File, from: &Place, to: &Place) -> Resu
 /// # Errors
 /// [`Error::DatasetNotFound`]; [`Error::Unsupported`] for a link into another file.
 pub(crate) fn check_copied(file: &hdf5::File, from: &Place) -> Result<()> {
-    if !matches!(existing(file, from)?, Found::SoftLink(_) | Found::ExternalLink { .. }) {
-        return Ok(());
+    let refused = || from.unsupported("links into other files are not followed");
+    match existing(file, from)? {
+        Found::SoftLink(_) => {}
+        Found::ExternalLink { .. } => return Err(refused()),
+        _ => return Ok(()),
     }
     let number = |info: hdf5::Result<hdf5::LocationInfo>| info.ok().map(|info| info.fileno);
     match number(file.loc_info_by_name(&from.dataset)) {
         None => Err(not_found(file, from)),
         there if there == number(file.loc_info()) => Ok(()),
-        _ => Err(from.unsupported("links into other files are not followed")),
+        _ => Err(refused()),
     }
 }
 
@@ -146,12 +178,15 @@ pub(crate) fn create_parents(file: &hdf5::File, name: &str) -> hdf5::Result<()> 
     parents(name).filter(|parent| !file.link_exists(parent)).try_for_each(|parent| create_group(file, parent))
 }
 
-/// Groups know in which order things were put into them: netCDF writes to no others.
+/// The groups of a new file know in which order things were put into them: netCDF writes to no others.
 pub(crate) const LINK_ORDER: LinkCreationOrder = LinkCreationOrder::Indexed;
 
-/// Makes one group. Without its time, which would make equal data unequal files.
+/// Makes one group, which keeps the order of what is put into it if the group that it is in does, as libhdf5 has it.
+/// Without its time, which would make equal data unequal files.
 pub(crate) fn create_group(file: &hdf5::File, name: &str) -> hdf5::Result<()> {
-    let group = file.create_group_builder().with_gcpl(|list| list.link_creation_order(LINK_ORDER));
+    let outer = name.rsplit_once('/').map_or("/", |(outer, _)| if outer.is_empty() { "/" } else { outer });
+    let order = file.group(outer)?.create_plist()?.link_creation_order();
+    let group = file.create_group_builder().with_create_plist(|list| list.link_creation_order(order));
     group.obj_track_times(false).char_encoding(CharEncoding::Utf8).create(name).map(|_| ())
 }
 

@@ -122,6 +122,32 @@ fn other_commands_stay_within_their_budget() {
 }
 
 #[test]
+fn adding_to_a_file_stays_within_its_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.h5");
+    std::fs::copy(input(), &path).unwrap();
+    // Of the space of what is removed here, 128 MiB, the file keeps a list.
+    let free = folder.path().join("free.h5");
+    python::run("editing.py", &["holed", &free.to_string_lossy(), "128"]);
+    let at = |path: &Path, name: &str| format!("{}::/{name}", path.display());
+    let source = at(&path, "data");
+    for (threads, budget) in [("1", 16), ("2", 32)] {
+        let memory = format!("{budget}M");
+        // The first one adds, the second replaces.
+        for target in [at(&path, "more"), at(&path, "more"), at(&free, "more")] {
+            let options = ["--overwrite", "--memory", &memory, "--threads", threads, "--progress", "never"];
+            let filter = ["--filter", "none"];
+            let peak = peak(&[&["convert", &source, &target], &options[..], &filter].concat());
+            assert!(peak <= budget * MEBI + FIXED, "{target}, {threads} threads, {memory}: {} MiB", peak / MEBI);
+        }
+    }
+    assert!(std::fs::metadata(&free).unwrap().len() < 300 * MEBI, "the free space is used");
+    let hashes = [source, at(&path, "more"), at(&free, "more")].map(|name| program::succeed(&["hash", &name]));
+    let digest = |line: &String| line.split_whitespace().next().unwrap().to_owned();
+    assert!(hashes.iter().all(|hash| digest(hash) == digest(&hashes[0])), "{hashes:?}");
+}
+
+#[test]
 fn a_budget_that_is_too_small_is_refused_with_the_arithmetic() {
     let folder = tempfile::tempdir().unwrap();
     let source = format!("{}::/data", input().display());

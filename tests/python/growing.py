@@ -1,9 +1,12 @@
 """Files that grow, for the tests that kill their writer.
 
     python growing.py make FILE earliest|v108|v110 AXIS WIDTH none|gzip   an empty dataset /group/log of int32
+    python growing.py watch FILE AXIS ROWS STATES       reads until the file has so many rows, and prints how often; STATES,
+                                                        numbers with commas, are all that it may have
     python growing.py check FILE AXIS ROWS [FILE AXIS ROWS ..]            the rows are there, or the file is refused
 """
 import sys
+import time
 
 import h5py
 import numpy as np
@@ -31,10 +34,32 @@ def check(path, axis, rows):
     assert (log == expected).all(), path
 
 
+def watch(path, axis, rows, states):
+    axis, rows, states = int(axis), int(rows), {int(state) for state in states.split(",")}
+    reads, refused, seen = 0, 0, [0]
+    while seen[-1] < rows:
+        try:
+            with h5py.File(path, "r") as file:
+                log = np.moveaxis(file["group/log"][()], axis, 0)
+        except BlockingIOError:
+            refused += 1
+            time.sleep(0.0005)
+            continue
+        reads += 1
+        assert len(log) in states and len(log) >= seen[-1], (len(log), seen[-1])
+        row, column = np.indices(log.shape)
+        assert (log == (row * 1_000_003 + column * 7919).astype("u4").astype("i4")).all(), len(log)
+        if len(log) > seen[-1]:
+            seen.append(len(log))
+    print(reads, len(seen), refused)
+
+
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
     if command == "make":
         make(*arguments)
+    elif command == "watch":
+        watch(*arguments)
     else:
         for at in range(0, len(arguments), 3):
             check(*arguments[at:at + 3])

@@ -15,6 +15,7 @@ use hdf5_sys::h5p::{
 use hdf5_sys::h5s::{
     H5S_UNLIMITED, H5S_class_t, H5Sget_simple_extent_dims, H5Sget_simple_extent_ndims, H5Sget_simple_extent_type,
 };
+use hdf5_sys::h5t::H5Tcopy;
 
 use super::{Handle, Result, check, count, dataspace, datatype};
 use crate::codec::StoredFilter;
@@ -168,8 +169,12 @@ pub(crate) fn leaves_edges_unfiltered(dataset: &Dataset) -> Result<bool> {
     })
 }
 
-/// The datatype that the dataset states.
+/// The datatype that the dataset states; as a copy, for one with a name would keep the file open.
 pub(crate) fn stored_type(dataset: &Dataset) -> Result<Datatype> {
-    // SAFETY: the dataset is open.
-    sync(|| datatype(unsafe { H5Dget_type(dataset.id()) }))
+    sync(|| {
+        // SAFETY: the dataset is open.
+        let stated = datatype(unsafe { H5Dget_type(dataset.id()) })?;
+        // SAFETY: the datatype is open.
+        datatype(unsafe { H5Tcopy(stated.id()) })
+    })
 }
