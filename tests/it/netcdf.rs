@@ -54,8 +54,8 @@ fn all_readers_see_stacks_layouts_and_slices_with_their_dimensions() {
     let column = pieces.clone().select(&select![.., 1]).unwrap();
     column.create_variable(&editor, "/g/column", &["time".into()]).unwrap();
     let mut layout = VirtualLayout::new([3, 4, 3], DType::I32);
-    for number in 0..3 {
-        layout.place(&select![number], source(&pool(), folder.path(), number as u64)).unwrap();
+    for number in 0..3_u8 {
+        layout.place(&select![i64::from(number)], source(&pool(), folder.path(), number.into())).unwrap();
     }
     let layout = Pieces::of_layout(&layout).unwrap();
     layout.create_variable(&editor, "cube", &["file".into(), "row".into(), "x".into()]).unwrap();

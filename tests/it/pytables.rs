@@ -18,7 +18,7 @@ fn nodes(path: &Path) -> Value {
     serde_json::from_str(&python::run(SCRIPT, &["nodes", text(path)])).unwrap()
 }
 
-fn write<T: Element>(editor: &Hdf5Editor, name: &str, info: DatasetInfo, filter: &str, values: &[T]) {
+fn write<T: Element>(editor: &Hdf5Editor, name: &str, info: &DatasetInfo, filter: &str, values: &[T]) {
     let sink = editor.create_dataset(name, info.clone(), filter.parse().unwrap()).unwrap().with_pytables().unwrap();
     if !values.is_empty() {
         sink.write_slice(&Slab::whole(&info.shape), values).unwrap();
@@ -32,15 +32,15 @@ fn it_sees_arrays_of_the_right_kind_and_appends_to_them_and_we_after_it() {
     let path = folder.path().join("ours.h5");
     let editor = Hdf5Editor::create(&path, false).unwrap();
     let growing = |dtype| DatasetInfo::new([0, 3], dtype).with_chunk_shape([4, 3]).with_max_shape([None, Some(3)]);
-    write::<f64>(&editor, "/log", growing(DType::F64), "blosc:lz4:5", &[]);
-    write::<bool>(&editor, "/a/flags", growing(DType::Bool), "gzip:4+fletcher32", &[]);
+    write::<f64>(&editor, "/log", &growing(DType::F64), "blosc:lz4:5", &[]);
+    write::<bool>(&editor, "/a/flags", &growing(DType::Bool), "gzip:4+fletcher32", &[]);
     let columns = DatasetInfo::new([2, 3], DType::I16).with_chunk_shape([2, 2]).with_max_shape([Some(2), None]);
-    write(&editor, "/a/b/columns", columns, "blosc:zstd:3:bitshuffle", &[1_i16, 2, 3, 4, 5, 6]);
-    write(&editor, "/bools", DatasetInfo::new([3], DType::Bool), "none", &[true, false, true]);
-    write::<f64>(&editor, "/none", DatasetInfo::new([0, 3], DType::F64), "none", &[]);
+    write(&editor, "/a/b/columns", &columns, "blosc:zstd:3:bitshuffle", &[1_i16, 2, 3, 4, 5, 6]);
+    write(&editor, "/bools", &DatasetInfo::new([3], DType::Bool), "none", &[true, false, true]);
+    write::<f64>(&editor, "/none", &DatasetInfo::new([0, 3], DType::F64), "none", &[]);
     let empty = DatasetInfo::new([0, 0], DType::F64).with_chunk_shape([1, 1]).with_max_shape([None, Some(0)]);
-    write::<f64>(&editor, "/empty", empty, "none", &[]);
-    write(&editor, "/one", DatasetInfo::new([], DType::U8), "none", &[7_u8]);
+    write::<f64>(&editor, "/empty", &empty, "none", &[]);
+    write(&editor, "/one", &DatasetInfo::new([], DType::U8), "none", &[7_u8]);
     for dtype in DType::numeric().chain([DType::Bytes(5)]) {
         let sink = editor.create_dataset(&format!("/all/{dtype}"), DatasetInfo::new([2], dtype), Filter::default());
         Box::new(sink.unwrap().with_pytables().unwrap()).finish().unwrap();
