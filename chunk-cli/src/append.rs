@@ -61,7 +61,8 @@ impl AppendArgs {
         let mut info = described(inputs.source.info());
         let most = (0..info.shape.len()).map(|axis| (axis != inputs.axis).then(|| info.shape[axis]));
         info.max_shape = Some(most.collect());
-        let planned = plan_copy(&context.registry, run, &inputs.source, &output, info, &self.output_options);
+        let planned =
+            plan_copy(&context.registry, run, &inputs.source, &output, info, &self.output_options, Vec::new());
         let (plan, sink) = planned?;
         let job = self.job(inputs, sink.info(), plan.bytes(), plan.describe());
         job.execute(run, &self.run, out, |run| run.copy_planned(&plan, &inputs.source, sink))

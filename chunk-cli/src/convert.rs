@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use chunk_core::{Casting, ChunkSource, DType, Location, Result, cast_if_needed};
+use chunk_core::{Attribute, Casting, ChunkSource, Conversion, DType, Location, Result, cast_if_needed};
 use clap::Args;
 
 use crate::Context;
 use crate::dataset::{Dataset, DatasetArg, dataset};
-use crate::failure::Outcome;
+use crate::failure::{Outcome, say};
 use crate::job::{Job, check_apart, described, output_location, plan_copy};
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
@@ -16,6 +16,9 @@ use crate::output::Out;
 ///
 /// Values are never changed silently: a dtype that --casting does not allow, or a value that the new dtype does not have,
 /// is an error, and leaves no output.
+///
+/// Attributes of the dataset come along where the output's format has them; not those that say how its own file holds it:
+/// dimension scales, labels of axes, PyTables' class. netCDF's _FillValue is cast as the elements are.
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArgs {
     /// The dataset that is copied, maybe a selection: run.h5::/v[10:20, ::-2]
@@ -44,10 +47,11 @@ impl ConvertArgs {
         let Dataset { source, location: input } = self.input.open(&context.registry)?;
         let output = output_location(&context.registry, &input, &self.output);
         check_apart(&context.registry, &input, &output)?;
+        let attributes = self.attributes(context, &input, &source.info().dtype)?;
         let source = self.cast(source)?;
         let run = self.run.to_run(context);
         let info = described(source.info());
-        let planned = plan_copy(&context.registry, &run, &source, &output, info, &self.output_options);
+        let planned = plan_copy(&context.registry, &run, &source, &output, info, &self.output_options, attributes);
         let (plan, sink) = planned?;
         let job = Job {
             what: format!("convert {}", self.input),
@@ -60,12 +64,44 @@ impl ConvertArgs {
         job.execute(&run, &self.run, out, |run| run.copy_planned(&plan, &source, sink))
     }
 
+    /// The attributes that come along; those that cannot are told.
+    fn attributes(&self, context: &Context, input: &Location, stored: &DType) -> Result<Vec<(String, Attribute)>> {
+        let mut attributes = context.registry.attributes(input)?;
+        attributes.retain(|(name, value)| match value {
+            Attribute::Other(why) => {
+                say(&format!("{input}: attribute {name} is left out: {why}"));
+                false
+            }
+            _ => true,
+        });
+        if let Some(dtype) = &self.dtype {
+            for (name, value) in attributes.iter_mut().filter(|(name, _)| name == FILL_VALUE) {
+                *value = cast_attribute(value, stored, dtype, self.casting, &format!("{input}@{name}"))?;
+            }
+        }
+        Ok(attributes)
+    }
+
     fn cast(&self, input: Arc<dyn ChunkSource>) -> Result<Arc<dyn ChunkSource>> {
         match &self.dtype {
             Some(dtype) => cast_if_needed(input, dtype, self.casting),
             None => Ok(input),
         }
     }
+}
+
+/// The attribute by which netCDF says which elements are none: of the dtype of the elements.
+const FILL_VALUE: &str = "_FillValue";
+
+/// The value cast as elements of the dataset are, if it is one of them.
+fn cast_attribute(value: &Attribute, from: &DType, to: &DType, casting: Casting, name: &str) -> Result<Attribute> {
+    let Attribute::Elements(elements) = value else { return Ok(value.clone()) };
+    if elements.dtype() != from {
+        return Ok(value.clone());
+    }
+    let mut cast = vec![0; elements.shape().elements() as usize * to.size()];
+    Conversion::new(from, to, casting, name)?.apply(elements.bytes(), &mut cast)?;
+    Attribute::elements(to.clone(), elements.shape().clone(), cast)
 }
 
 #[cfg(test)]

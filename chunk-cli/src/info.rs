@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use chunk_core::{Bytes, DatasetEntry, DatasetInfo, Entry, EntryKind};
+use chunk_core::{Attribute, Bytes, DatasetEntry, DatasetInfo, Entry, EntryKind};
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Context;
+use crate::attribute::{attribute_text, attributes_json};
 use crate::dataset::{DatasetArg, dataset};
 use crate::failure::Outcome;
 use crate::names::plain;
-use crate::output::{DatasetRecord, Out, Table, attributes, chunk_grid, print_json, ratio};
+use crate::output::{DatasetRecord, Out, Table, chunk_grid, print_json, ratio};
 
 /// Tells everything about one dataset: shape, dtype, chunks, filters, sizes, fill value, attributes
 #[derive(Debug, Args)]
@@ -50,18 +52,18 @@ impl InfoArgs {
         out: &mut Out,
         info: &DatasetInfo,
         stored: Option<&DatasetEntry>,
-        pairs: &[(String, String)],
+        attributes: &[(String, Attribute)],
     ) -> Outcome {
         if self.json {
             let dataset = stored.map_or_else(|| DatasetRecord::new(info), DatasetRecord::stored);
-            return print_json(out, &InfoRecord { name: &info.name, dataset, attributes: attributes(pairs) });
+            return print_json(out, &InfoRecord { name: &info.name, dataset, attributes: attributes_json(attributes) });
         }
         let mut table = Table::new(usize::MAX);
         for (what, value) in lines(info, stored) {
             table.push([what, value.as_str()]);
         }
-        for (name, value) in pairs {
-            table.push([format!("@{name}"), value.clone()]);
+        for (name, value) in attributes {
+            table.push([format!("@{name}"), attribute_text(value)]);
         }
         table.print(out)
     }
@@ -72,7 +74,7 @@ struct InfoRecord<'a> {
     name: &'a str,
     #[serde(flatten)]
     dataset: DatasetRecord<'a>,
-    attributes: BTreeMap<&'a str, &'a str>,
+    attributes: BTreeMap<&'a str, Value>,
 }
 
 fn lines(info: &DatasetInfo, stored: Option<&DatasetEntry>) -> Vec<(&'static str, String)> {
@@ -141,7 +143,7 @@ mod tests {
             "filters      shuffle, deflate:4",
             "stored       2 KiB (2048 B)",
             "ratio        3.12",
-            "@units       m/s\\nper second",
+            "@units       \"m/s\\nper second\"",
         ] {
             assert!(text.lines().any(|printed| printed == line), "{line}\n{text}");
         }

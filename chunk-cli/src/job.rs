@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use chunk_core::{
-    Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Error, Location, Plan, Registry, Result, Run,
+    Attribute, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Error, Location, Plan, Registry, Result, Run,
 };
 use serde::Serialize;
 
@@ -78,7 +78,7 @@ impl Job {
     }
 }
 
-/// Plans to copy `source` to a new dataset that is to be `info`. Refuses what can be refused before anything is created.
+/// Plans to copy `source` to a new dataset that is to be `info`, with these attributes. Refuses what can be refused before anything is created.
 pub(crate) fn plan_copy(
     registry: &Registry,
     run: &Run,
@@ -86,8 +86,9 @@ pub(crate) fn plan_copy(
     output: &Location,
     info: DatasetInfo,
     options: &OutputOptions,
+    attributes: Vec<(String, Attribute)>,
 ) -> Result<(Plan, Box<dyn ChunkSink>)> {
-    let (info, create) = (options.wished(info)?, options.create_options());
+    let (info, create) = (options.wished(info)?, options.create_options().with_attributes(attributes));
     let build = |info: DatasetInfo| {
         let sink = registry.create(output, info, &create)?;
         options.check_granted(sink.info())?;

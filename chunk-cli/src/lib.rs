@@ -16,6 +16,7 @@
 
 mod append;
 mod array_text;
+mod attribute;
 mod cancel;
 mod contained;
 mod convert;
@@ -99,10 +100,13 @@ pub(crate) struct Context {
     pub(crate) cancel: CancelToken,
 }
 
-/// The formats of this workspace: HDF5, its virtual datasets included, and NumPy's `.npy` and `.npz`.
+/// The formats of this workspace: HDF5, its virtual datasets included, as PyTables writes it with the scheme `pytables`,
+/// and NumPy's `.npy` and `.npz`.
 #[must_use]
 pub fn formats() -> Registry {
-    Registry::new().with(VirtualHdf5::default()).with(Npy::default())
+    let hdf5 = VirtualHdf5::default();
+    let pytables = hdf5.to_pytables();
+    Registry::new().with(hdf5).with(pytables).with(Npy::default())
 }
 
 /// Runs the program with these backends; `args` begins with the program's name, as [`std::env::args_os`] does.

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use chunk_core::{Bytes, DatasetEntry, Entry, EntryKind, Error, Location};
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 
+use crate::attribute::{attribute_text, attributes_json};
 use crate::failure::Outcome;
 use crate::names::{plain, relative};
 use crate::options::location;
-use crate::output::{DatasetRecord, Out, Table, attributes, print_json, ratio, shortened};
+use crate::output::{DatasetRecord, Out, Table, print_json, ratio, shortened};
 use crate::{Context, output};
 
 /// Lists groups and datasets: shape, dtype, chunk shape, filters, stored and logical size
@@ -78,7 +80,9 @@ impl LsArgs {
                 other => table.push_wide(&entry.name, &described(other)),
             }
             if self.attributes {
-                entry.attributes.iter().for_each(|(name, value)| table.push_line(&format!("    @{name} = {value}")));
+                for (name, value) in &entry.attributes {
+                    table.push_line(&format!("    @{name} = {}", attribute_text(value)));
+                }
             }
         }
         table
@@ -100,7 +104,7 @@ impl LsArgs {
             EntryKind::Link { file, target } => (record.file, record.target) = (file.as_deref(), Some(target.as_str())),
             _ => {}
         }
-        record.attributes = self.attributes.then(|| attributes(&entry.attributes));
+        record.attributes = self.attributes.then(|| attributes_json(&entry.attributes));
         record
     }
 }
@@ -129,7 +133,7 @@ struct EntryRecord<'a> {
     #[serde(flatten)]
     dataset: Option<DatasetRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    attributes: Option<BTreeMap<&'a str, &'a str>>,
+    attributes: Option<BTreeMap<&'a str, Value>>,
 }
 
 fn group_name(name: &str) -> String {
@@ -196,8 +200,8 @@ name    shape       dtype    chunks   filters             stored   size  ratio
         let text = chunk(registry(), ["ls", "-a", "listed:x"]).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         let dataset = lines.iter().position(|line| line.starts_with("/a ")).unwrap();
-        assert_eq!(lines[dataset + 1], "    @units = m/s\\nper second");
-        assert!(lines.contains(&"    @title = the root"), "{text}");
+        assert_eq!(lines[dataset + 1], "    @units = \"m/s\\nper second\"");
+        assert!(lines.contains(&"    @title = \"the root\""), "{text}");
         assert!(!chunk(registry(), ["ls", "listed:x"]).unwrap().contains('@'));
     }
 

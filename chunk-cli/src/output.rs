@@ -1,7 +1,6 @@
 //! What commands print: tables for people, JSON lines for programs.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::io::Write;
 
 use chunk_core::{Bytes, DatasetEntry, DatasetInfo, Grid};
@@ -190,11 +189,6 @@ impl<'a> DatasetRecord<'a> {
         let storage = StorageRecord { layout, filters, stored_bytes: *stored_bytes, ratio: ratio(entry) };
         DatasetRecord { storage: Some(storage), ..DatasetRecord::new(info) }
     }
-}
-
-/// Attributes, as JSON.
-pub(crate) fn attributes(pairs: &[(String, String)]) -> BTreeMap<&str, &str> {
-    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
 #[cfg(test)]

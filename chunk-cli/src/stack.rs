@@ -42,7 +42,8 @@ impl StackArgs {
         let output = output_location(&context.registry, &inputs.locations[0], &self.output);
         inputs.locations.iter().try_for_each(|input| check_apart(&context.registry, input, &output))?;
         let info = described(inputs.source.info());
-        let planned = plan_copy(&context.registry, &run, &inputs.source, &output, info, &self.output_options);
+        let planned =
+            plan_copy(&context.registry, &run, &inputs.source, &output, info, &self.output_options, Vec::new());
         let (plan, sink) = planned?;
         let job = Job {
             what: format!("stack {output}"),

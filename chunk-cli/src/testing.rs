@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Backend, CancelToken, ChunkSink, ChunkSource, CreateOptions, DType, DatasetEntry, DatasetInfo, Entry, EntryKind,
-    Error, Growing, Location, MemorySource, Registry, Result,
+    Attribute, Backend, CancelToken, ChunkSink, ChunkSource, CreateOptions, DType, DatasetEntry, DatasetInfo, Entry,
+    EntryKind, Error, Growing, Location, MemorySource, Registry, Result,
 };
 use clap::Parser;
 
@@ -63,7 +63,7 @@ impl Listed {
 }
 
 fn with_attribute(mut entry: Entry, name: &str, value: &str) -> Entry {
-    entry.attributes.push((name.to_owned(), value.to_owned()));
+    entry.attributes.push((name.to_owned(), value.into()));
     entry
 }
 
@@ -104,6 +104,10 @@ impl Backend for Listed {
 
     fn create(&self, location: &Location, _info: DatasetInfo, _options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
         panic!("nothing creates {location}")
+    }
+
+    fn attributes(&self, _location: &Location) -> Result<Vec<(String, Attribute)>> {
+        Ok(Vec::new())
     }
 
     fn growing(&self) -> Option<&dyn Growing> {

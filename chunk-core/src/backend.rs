@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{ChunkSink, ChunkSource, DatasetInfo, Growing, Location, Result};
+use crate::{Attribute, ChunkSink, ChunkSource, DatasetInfo, Growing, Location, Result};
 
 /// A file format.
 ///
@@ -40,6 +40,13 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// # Errors
     /// An output that exists, unless it may be overwritten; what the format cannot hold.
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>>;
+
+    /// The attributes of a dataset that a copy of it is to have: all but those that say how its own file holds it. One that
+    /// is not carried is [`Attribute::Other`] with the reason; a format without attributes has none.
+    ///
+    /// # Errors
+    /// As [`Backend::open`].
+    fn attributes(&self, location: &Location) -> Result<Vec<(String, Attribute)>>;
 
     /// Growing in place and recovery, if the format can do them.
     fn growing(&self) -> Option<&dyn Growing>;
@@ -78,6 +85,10 @@ macro_rules! forward_backend {
                 (**self).create(location, info, options)
             }
 
+            fn attributes(&self, location: &Location) -> Result<Vec<(String, Attribute)>> {
+                (**self).attributes(location)
+            }
+
             fn growing(&self) -> Option<&dyn Growing> {
                 (**self).growing()
             }
@@ -95,6 +106,8 @@ pub struct CreateOptions {
     pub overwrite: bool,
     /// The filter in the format's own terms, as `blosc:lz4:5`; `None` is the format's default.
     pub filter: Option<String>,
+    /// Attributes of the dataset. A format that has none leaves them out.
+    pub attributes: Vec<(String, Attribute)>,
 }
 
 impl CreateOptions {
@@ -111,6 +124,13 @@ impl CreateOptions {
         self.filter = Some(filter.into());
         self
     }
+
+    /// With these attributes.
+    #[must_use]
+    pub fn with_attributes(mut self, attributes: Vec<(String, Attribute)>) -> Self {
+        self.attributes = attributes;
+        self
+    }
 }
 
 /// One thing in a file.
@@ -121,8 +141,8 @@ pub struct Entry {
     pub name: String,
     /// What it is.
     pub kind: EntryKind,
-    /// Its attributes: name and value, as people read them.
-    pub attributes: Vec<(String, String)>,
+    /// Its attributes, by name.
+    pub attributes: Vec<(String, Attribute)>,
 }
 
 impl Entry {

@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod append;
+mod attribute;
 mod backend;
 mod budget;
 mod buffer;
@@ -63,6 +64,7 @@ mod worker;
 pub use num_complex::Complex;
 
 pub use crate::append::AppendPlan;
+pub use crate::attribute::{Attribute, Elements};
 pub use crate::backend::{Backend, CreateOptions, DatasetEntry, Entry, EntryKind};
 pub use crate::budget::Budget;
 pub use crate::buffer::Buffer;

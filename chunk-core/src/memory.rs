@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::worker::lock;
 use crate::{
-    Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DatasetInfo, Element, Entry, Error, Grid, Growing, Location,
-    Result, Shape, Slab, Worker, copy_region,
+    Attribute, Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DatasetInfo, Element, Entry, Error, Grid, Growing,
+    Location, Result, Shape, Slab, Worker, copy_region,
 };
 
 /// An array in memory as a source. Clones share the data.
@@ -309,6 +309,10 @@ impl Backend for MemoryBackend {
         // An array that is replaced stays until the new one is finished.
         let output = lock(&self.datasets).entry(name).or_default().clone();
         Ok(Box::new(MemorySink { output, ..sink }))
+    }
+
+    fn attributes(&self, _location: &Location) -> Result<Vec<(String, Attribute)>> {
+        Ok(Vec::new())
     }
 
     fn growing(&self) -> Option<&dyn Growing> {

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Location, Result};
+use crate::{Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Location, Result};
 
 /// The backends of a program, asked in the order in which they were added.
 ///
@@ -91,6 +91,14 @@ impl Registry {
     /// Those of [`Registry::backend_to_read`] and [`Backend::list`].
     pub fn list(&self, location: &Location) -> Result<Vec<Entry>> {
         self.backend_to_read(location)?.list(location.path())
+    }
+
+    /// The attributes of a dataset that a copy of it is to have.
+    ///
+    /// # Errors
+    /// Those of [`Registry::backend_to_read`] and [`Backend::attributes`].
+    pub fn attributes(&self, location: &Location) -> Result<Vec<(String, Attribute)>> {
+        self.backend_to_read(location)?.attributes(location)
     }
 
     /// Makes a sink for a new dataset; creates nothing yet.

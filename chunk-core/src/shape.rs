@@ -21,6 +21,11 @@ use crate::{Error, Result};
 pub struct Shape(Vec<u64>);
 
 impl Shape {
+    /// No axes.
+    pub(crate) const fn single() -> Self {
+        Shape(Vec::new())
+    }
+
     /// Number of elements, saturating: a shape whose product overflows is larger than any budget.
     #[must_use]
     pub fn elements(&self) -> u64 {

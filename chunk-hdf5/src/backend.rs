@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chunk_core::{Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Growing, Location, Result};
+use chunk_core::{
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Growing, Location, Result,
+};
 
 use crate::append::AppendSink;
+use crate::attributes;
 use crate::file::{self, FileLocking};
 use crate::filter::Filter;
+use crate::links;
 use crate::listing;
 use crate::locks::Locks;
 use crate::options::ReadOptions;
@@ -29,10 +33,31 @@ use crate::virtual_dataset::Opened;
 #[derive(Clone, Debug, Default)]
 pub struct Hdf5 {
     reading: ReadOptions,
+    pytables: bool,
     locks: Locks,
 }
 
 impl Hdf5 {
+    /// The format `pytables`, with the same options: HDF5 files whose new datasets PyTables sees as its own, as
+    /// [`Hdf5Sink::with_pytables`] has it. Behind this backend in a registry it is chosen by its scheme,
+    /// `pytables:run.h5::/group/dataset`. Its sinks may write to files that sources of this backend read.
+    ///
+    /// ```
+    /// use chunk_core::{CreateOptions, DType, DatasetInfo, Registry};
+    /// use chunk_hdf5::Hdf5;
+    ///
+    /// let hdf5 = Hdf5::default();
+    /// let registry = Registry::new().with(hdf5.clone()).with(hdf5.to_pytables());
+    /// let info = DatasetInfo::new([100], "datetime64[s]".parse::<DType>()?);
+    /// let refused = registry.create(&"pytables:run.h5::/times".parse()?, info, &CreateOptions::default());
+    /// assert!(refused.unwrap_err().to_string().contains("PyTables"));
+    /// # Ok::<(), chunk_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn to_pytables(&self) -> Self {
+        Hdf5 { pytables: true, ..self.clone() }
+    }
+
     /// With file locks, or without.
     #[must_use]
     pub fn with_locking(self, locking: FileLocking) -> Self {
@@ -78,7 +103,7 @@ impl Hdf5 {
 
 impl Backend for Hdf5 {
     fn name(&self) -> &'static str {
-        "hdf5"
+        if self.pytables { "pytables" } else { "hdf5" }
     }
 
     fn extensions(&self) -> &[&str] {
@@ -103,7 +128,16 @@ impl Backend for Hdf5 {
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
         let filter = options.filter.as_deref().map_or(Ok(Filter::default()), str::parse)?;
         let (path, name) = (location.path(), location.dataset());
-        Ok(Box::new(Hdf5Sink::create_with(path, name, info, filter, options.overwrite, &self.locks)?))
+        let mut sink = Hdf5Sink::create_with(path, name, info, filter, options.overwrite, &self.locks)?;
+        for (name, value) in &options.attributes {
+            sink = sink.with_attribute(name, value.clone())?;
+        }
+        Ok(Box::new(if self.pytables { sink.with_pytables()? } else { sink }))
+    }
+
+    fn attributes(&self, location: &Location) -> Result<Vec<(String, Attribute)>> {
+        let links::Opened { dataset, place, .. } = links::open(location.path(), location.dataset(), self.reading)?;
+        attributes::read_for_copy(&dataset, &place)
     }
 
     fn growing(&self) -> Option<&dyn Growing> {

@@ -9,6 +9,7 @@ use crate::error::Place;
 use crate::file;
 use crate::locks::Locks;
 use crate::session::Session;
+use crate::tree;
 
 /// A file being changed. Dropped before it is finished, it takes all changes along.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ impl Changing {
         let new = NewFile::beside(path)?;
         let mut options = file::library_options();
         options.with_fapl(|list| list.libver_v110());
+        options.with_fcpl(|list| list.link_creation_order(tree::LINK_ORDER));
         let made = options.create(new.temporary_path());
         let library = made.map_err(|error| Place::new(path, "").library("create", &error))?;
         Ok(Changing::of(path, Kind::New { library, new, overwrite }))

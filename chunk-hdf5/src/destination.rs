@@ -5,15 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{DataFile, Error, NewFile, Result};
-use hdf5::{Dataset, Group};
+use hdf5::Dataset;
 
 use crate::changing::Changing;
 use crate::error::Place;
 use crate::file;
-use crate::library;
 use crate::locks::Locks;
 use crate::superblock::Superblock;
-use crate::tree;
+use crate::{library, links, pytables, tree};
 
 /// The name that a new dataset is to have. The dataset is made without it and gets it when it is complete: one that is
 /// given up leaves nothing, and one that it replaces is there until then.
@@ -21,6 +20,8 @@ use crate::tree;
 pub(crate) struct Destination {
     pub(crate) place: Place,
     overwrite: bool,
+    /// Whether the groups on the way get what PyTables gives to groups.
+    pub(crate) pytables: bool,
     target: Target,
     /// Bytes of the file that are not used, and may be for the dataset.
     pub(crate) free: u64,
@@ -51,7 +52,7 @@ impl Destination {
             Way::Anew => 0,
             Way::InPlace { free } => free,
         };
-        Ok(Destination { place, overwrite, target: Target::Path(locks.clone()), free })
+        Ok(Destination { place, overwrite, pytables: false, target: Target::Path(locks.clone()), free })
     }
 
     /// A name in a file that an editor has open.
@@ -62,7 +63,7 @@ impl Destination {
         tree::check_free(file.library(), &place)?;
         let free = library::free_space(file.library());
         let free = free.map_err(|error| file.fail(place.library("look up", &error)))?;
-        Ok(Destination { place, overwrite: false, target: Target::Editor(file.clone()), free })
+        Ok(Destination { place, overwrite: false, pytables: false, target: Target::Editor(file.clone()), free })
     }
 
     /// The file, open to be changed.
@@ -97,7 +98,15 @@ impl Destination {
         let named = removed
             .and_then(|()| tree::create_parents(library_file, name))
             .and_then(|()| library::link_dataset(library_file, dataset, name));
-        named.map_err(|error| file.fail(self.place.library("create", &error)))
+        named.map_err(|error| file.fail(self.place.library("create", &error)))?;
+        if self.pytables { self.mark_groups(library_file).map_err(|error| file.fail(error)) } else { Ok(()) }
+    }
+
+    fn mark_groups(&self, library_file: &hdf5::File) -> Result<()> {
+        tree::parents(&self.place.dataset).chain(["/"]).try_for_each(|name| {
+            let (group, place) = links::object(library_file, &self.place.path, name)?;
+            pytables::write_group(&group, &place)
+        })
     }
 }
 
@@ -133,13 +142,9 @@ fn is_alone(own: &DataFile, library_file: &hdf5::File, place: &Place) -> Result<
     }
     for group in tree::parents(&place.dataset).chain(["/"]) {
         let group = library_file.group(group).map_err(fail)?;
-        if group.len() != 1 || has_attributes(&group).map_err(fail)? {
+        if group.len() != 1 || !pytables::is_plain_group(&group, place)? {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-fn has_attributes(group: &Group) -> hdf5::Result<bool> {
-    Ok(group.loc_info()?.num_attrs > 0)
 }

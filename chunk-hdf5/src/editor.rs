@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chunk_core::{DatasetInfo, Entry, Error, Result};
+use chunk_core::{Attribute, DatasetInfo, Entry, Error, Result};
 
 use crate::changing::Changing;
 use crate::destination::Destination;
@@ -13,7 +13,8 @@ use crate::filter::Filter;
 use crate::locks::Locks;
 use crate::options::ReadOptions;
 use crate::sink::Hdf5Sink;
-use crate::{library, listing, tree};
+use crate::virtual_dataset::VirtualDataset;
+use crate::{attributes, library, links, listing, scales, tree};
 
 /// A file whose content is changed, all or nothing: others see the changes once [`finish`](Hdf5Editor::finish) has made
 /// them durable. Dropped before, it takes all of them along, and a new file with them.
@@ -84,6 +85,12 @@ impl Hdf5Editor {
         Ok(Hdf5Editor { file, locking: options.locking })
     }
 
+    /// The path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// The file as the library has it, with the changes.
     pub(crate) fn library(&self) -> &hdf5::File {
         self.file.library()
@@ -115,6 +122,14 @@ impl Hdf5Editor {
     /// that HDF5 or the filter cannot hold.
     pub fn create_dataset(&self, name: &str, info: DatasetInfo, filter: Filter) -> Result<Hdf5Sink> {
         Hdf5Sink::new(Destination::in_editor(&self.file, self.new_place(name)?)?, info, filter)
+    }
+
+    /// Makes a virtual dataset of its own name.
+    ///
+    /// # Errors
+    /// As [`Hdf5Editor::create_dataset`]; mappings that libhdf5 refuses.
+    pub fn create_virtual_dataset(&self, dataset: &VirtualDataset) -> Result<()> {
+        dataset.write_to(&Destination::in_editor(&self.file, self.new_place(&dataset.name)?)?)
     }
 
     /// Gives another name to what stands under `from`, in the same group or elsewhere. A link is moved itself.
@@ -180,6 +195,90 @@ impl Hdf5Editor {
         self.change("link", &place, || library::link_soft(self.library(), target, &place.dataset))
     }
 
+    /// Gives a group or a dataset, `/` being the root, an attribute; one of this name is replaced.
+    ///
+    /// Text is written as of any length, in UTF-8, bools and complex numbers as h5py has them: so h5py, PyTables and
+    /// netCDF4 read what was meant.
+    ///
+    /// # Errors
+    /// Before anything changes: [`Error::DatasetNotFound`] if there is no such object;
+    /// [`Error::UnsupportedDType`] for elements that HDF5 cannot hold;
+    /// [`Error::Unsupported`] for [`Attribute::Other`]. Then what writing meets: of objects that
+    /// older versions made, attributes of more than 64 KiB.
+    pub fn set_attribute(&self, object: &str, name: &str, value: impl Into<Attribute>) -> Result<()> {
+        let value = value.into();
+        let (object, place) = links::object(self.library(), self.file.path(), object)?;
+        attributes::check(name, &value, &place)?;
+        attributes::write(&object, name, &value, &place).map_err(|error| self.file.fail(error))
+    }
+
+    /// Takes an attribute of a group or a dataset away.
+    ///
+    /// # Errors
+    /// As [`Hdf5Metadata::attribute`](crate::Hdf5Metadata::attribute).
+    pub fn remove_attribute(&self, object: &str, name: &str) -> Result<()> {
+        let (object, place) = links::object(self.library(), self.file.path(), object)?;
+        attributes::check_there(&object, name, &place)?;
+        attributes::remove(&object, name, &place).map_err(|error| self.file.fail(error))
+    }
+
+    /// Makes a dimension scale of a dataset, maybe with a name. A name that it has is replaced.
+    ///
+    /// ```
+    /// # use chunk_core::{ChunkSink, ChunkSinkExt, DType, DatasetInfo, Slab};
+    /// # use chunk_hdf5::{Filter, Hdf5Editor, Hdf5Metadata};
+    /// # let folder = std::env::temp_dir().join(format!("chunk-hdf5-scales-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// # let path = folder.join("run.h5");
+    /// let editor = Hdf5Editor::create(&path, false)?;
+    /// for (name, shape) in [("/time", vec![4]), ("/v", vec![4, 3])] {
+    ///     Box::new(editor.create_dataset(name, DatasetInfo::new(shape, DType::F64), Filter::default())?).finish()?;
+    /// }
+    /// editor.make_scale("/time", Some("time since the start"))?;
+    /// editor.attach_scale("/v", 0, "/time")?;
+    /// editor.label_axis("/v", 1, "channel")?;
+    /// editor.finish()?;
+    ///
+    /// let axes = Hdf5Metadata::open(&path)?.axes("/v")?;
+    /// assert_eq!(axes[0].scales[0].dataset, "/time");
+    /// assert_eq!(axes[1].label.as_deref(), Some("channel"));
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Before anything changes: a missing dataset; [`Error::Unsupported`] for one that has dimension scales itself, or
+    /// another class, by its attribute `CLASS`. Then what writing meets.
+    pub fn make_scale(&self, dataset: &str, name: Option<&str>) -> Result<()> {
+        let scale = self.dataset(dataset)?;
+        name.map_or(Ok(()), |name| attributes::check("NAME", &name.into(), &scale.1))?;
+        scales::check_scale(&scale)?;
+        scales::make_scale(&scale, name).map_err(|error| self.file.fail(error))
+    }
+
+    /// Attaches a dimension scale to an axis, after those that it has; one that it has is left where it is. A dataset that
+    /// is no scale becomes one.
+    ///
+    /// # Errors
+    /// Before anything changes: missing datasets; [`Error::AxisOutOfRange`]; [`Error::Unsupported`] if `dataset` is a
+    /// scale itself, or `scale` cannot be one; [`Error::Corrupt`] for malformed lists of scales. Then what writing meets.
+    pub fn attach_scale(&self, dataset: &str, axis: usize, scale: &str) -> Result<()> {
+        let (dataset, scale) = (self.dataset(dataset)?, self.dataset(scale)?);
+        scales::check_attached(&dataset, axis, &scale)?;
+        scales::attach(&dataset, axis, &scale).map_err(|error| self.file.fail(error))
+    }
+
+    /// Gives an axis of a dataset a label.
+    ///
+    /// # Errors
+    /// Before anything changes: a missing dataset; [`Error::AxisOutOfRange`]; [`Error::Corrupt`] for malformed labels that
+    /// are there. Then what writing meets.
+    pub fn label_axis(&self, dataset: &str, axis: usize, label: &str) -> Result<()> {
+        let dataset = self.dataset(dataset)?;
+        scales::check_label(&dataset, axis, label)?;
+        scales::set_label(&dataset, axis, label).map_err(|error| self.file.fail(error))
+    }
+
     /// Makes all changes durable and visible, and closes the file.
     ///
     /// # Errors
@@ -190,6 +289,10 @@ impl Hdf5Editor {
             Some(file) => file.finish(),
             None => Err(Error::unsupported(path, "a dataset of it is being written: finish its sink, or drop it")),
         }
+    }
+
+    fn dataset(&self, name: &str) -> Result<scales::Placed> {
+        links::dataset(self.library(), self.file.path(), name)
     }
 
     /// The place of something that is there.

@@ -100,6 +100,11 @@ impl Filter {
         filters
     }
 
+    /// Whether PyTables has the filter, without plugins.
+    pub(crate) fn is_in_pytables(self) -> bool {
+        !matches!(self.kind, Kind::Plain { compressor: Compressor::Lzf | Compressor::Zstd(_), .. })
+    }
+
     /// The most bytes of a chunk that the filter takes: Blosc 1 counts in 31 bits, HDF5 in 32.
     pub(crate) fn most_chunk_bytes(self) -> u64 {
         match self.kind {

@@ -6,11 +6,13 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use chunk_core::{DataFile, Result};
+use hdf5::{Location, LocationType};
 
 use crate::error::Place;
 use crate::file;
 use crate::library::{self, Link};
 use crate::options::ReadOptions;
+use crate::tree;
 
 /// Links that lead to one dataset, at most.
 const MOST_HOPS: usize = 32;
@@ -29,17 +31,49 @@ pub(crate) fn open(path: &Path, name: Option<&str>, options: ReadOptions) -> Res
         let (dataset, place) = file::dataset(&library_file, path, None)?;
         return Ok(Opened { own, dataset, place });
     };
-    let mut found = Found { path: path.to_path_buf(), own, library_file, hops: 0 };
+    let mut found = Found { path: path.to_path_buf(), own: Some(own), library_file, hops: 0 };
     let name = found.resolve(asked, options)?;
-    let Found { path, own, library_file, .. } = found;
+    let Found { path, own: Some(own), library_file, .. } = found else { unreachable!("it is there from the start") };
     let (dataset, place) = file::open_dataset(&library_file, &path, &file::absolute(&name))?;
     Ok(Opened { own, dataset, place })
+}
+
+/// The place of this name in a file that is open, without links. Those into other files are not followed.
+pub(crate) fn place(library_file: &hdf5::File, path: &Path, name: &str) -> Result<Place> {
+    let mut found = Found { path: path.to_path_buf(), own: None, library_file: library_file.clone(), hops: 0 };
+    Ok(Place::new(path, &found.resolve(name, ReadOptions::default())?))
+}
+
+/// The group or dataset of this name in a file that is open.
+///
+/// # Errors
+/// [`DatasetNotFound`](chunk_core::Error::DatasetNotFound); [`Unsupported`](chunk_core::Error::Unsupported) for what is
+/// neither group nor dataset.
+pub(crate) fn object(library_file: &hdf5::File, path: &Path, name: &str) -> Result<(Location, Place)> {
+    let place = place(library_file, path, name)?;
+    let fail = |error: hdf5::Error| place.library("open", &error);
+    match library_file.loc_type_by_name(&place.dataset) {
+        Ok(LocationType::Group) => Ok(((*library_file.group(&place.dataset).map_err(fail)?).clone(), place)),
+        Ok(LocationType::Dataset) => Ok(((**library_file.dataset(&place.dataset).map_err(fail)?).clone(), place)),
+        Ok(_) => Err(place.unsupported("is neither a group nor a dataset")),
+        Err(_) => Err(tree::not_found(library_file, &place)),
+    }
+}
+
+/// The dataset of this name in a file that is open.
+///
+/// # Errors
+/// [`DatasetNotFound`](chunk_core::Error::DatasetNotFound), [`NotADataset`](chunk_core::Error::NotADataset).
+pub(crate) fn dataset(library_file: &hdf5::File, path: &Path, name: &str) -> Result<(hdf5::Dataset, Place)> {
+    let place = place(library_file, path, name)?;
+    file::dataset(library_file, path, Some(&place.dataset))
 }
 
 /// How far the way has led.
 struct Found {
     path: PathBuf,
-    own: DataFile,
+    /// Where none is needed, `None`: the file is not left.
+    own: Option<DataFile>,
     library_file: hdf5::File,
     hops: usize,
 }
@@ -93,7 +127,7 @@ impl Found {
         }
         let path = beside(&self.path, file, place)?;
         let (own, library_file) = file::open(&path, options.locking)?;
-        (self.path, self.own, self.library_file) = (path, own, library_file);
+        (self.path, self.own, self.library_file) = (path, Some(own), library_file);
         Ok(())
     }
 }

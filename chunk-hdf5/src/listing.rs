@@ -4,15 +4,17 @@ use std::path::Path;
 
 use chunk_core::{Entry, EntryKind, Result};
 
-use crate::attributes;
 use crate::error::Place;
 use crate::file::{self, Found};
-use crate::source;
+use crate::{attributes, links, source};
 
-/// Everything in a file, groups before what they hold.
+/// Everything in a file, groups before what they hold; the root if it has attributes.
 pub(crate) fn entries(library_file: &hdf5::File, path: &Path) -> Result<Vec<Entry>> {
     let found = file::walk(library_file, &Place::new(path, ""))?;
-    Ok(found.into_iter().map(|(name, found)| entry(library_file, path, name, &found)).collect())
+    let root = entry(library_file, path, "/".to_owned(), &Found::Group);
+    let root = Some(root).filter(|root| !root.attributes.is_empty());
+    let inside = found.into_iter().map(|(name, found)| entry(library_file, path, name, &found));
+    Ok(root.into_iter().chain(inside).collect())
 }
 
 /// What stands under a name. Something that cannot be read is listed with the reason.
@@ -33,6 +35,10 @@ fn entry(library_file: &hdf5::File, path: &Path, name: String, found: &Found) ->
         Found::UnknownLink | Found::Unreadable => EntryKind::Unreadable(found.kind().to_owned()),
     };
     let mut entry = Entry::new(name, kind);
-    entry.attributes = attributes::read(library_file, &entry.name, found);
+    if matches!(found, Found::Group | Found::Dataset) {
+        let object = links::object(library_file, path, &entry.name);
+        let read = object.and_then(|(object, place)| attributes::read_all(&object, &place));
+        entry.attributes = read.unwrap_or_default();
+    }
     entry
 }

@@ -4,18 +4,18 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chunk_core::{ChunkSink, Cost, DatasetInfo, Error, Result, Scalar, Shape, Slab, Worker};
+use chunk_core::{Attribute, ChunkSink, Cost, DatasetInfo, Error, Result, Scalar, Shape, Slab, Worker};
 use hdf5::{Dataset, Datatype};
 
 use crate::changing::Changing;
 use crate::codec::{Pipeline, StoredFilter};
 use crate::destination::Destination;
-use crate::dtype;
 use crate::filter::Filter;
 use crate::journal::{Journal, PAGE};
 use crate::library::{self, Creation};
 use crate::locks::Locks;
 use crate::writer::ChunkWriter;
+use crate::{attributes, dtype, pytables};
 
 /// A dataset being written: to a new HDF5 file, to one that is there, or to one that an
 /// [`Hdf5Editor`](crate::Hdf5Editor) has open.
@@ -31,6 +31,9 @@ pub struct Hdf5Sink {
     writer: ChunkWriter,
     filters: Vec<StoredFilter>,
     kind: Datatype,
+    filter: Filter,
+    attributes: Vec<(String, Attribute)>,
+    pytables: Option<pytables::Class>,
     /// Whether something could not be written.
     failed: AtomicBool,
     output: Mutex<Option<Output>>,
@@ -94,7 +97,71 @@ impl Hdf5Sink {
         let fill = info.fill.clone().unwrap_or_else(|| Scalar::zero(info.dtype.clone()));
         let writer = ChunkWriter::new(place.clone(), chunk, pipeline, size, fill);
         let (failed, output) = (AtomicBool::new(false), Mutex::new(None));
-        Ok(Hdf5Sink { info, destination, writer, filters, kind, failed, output })
+        let (attributes, pytables) = (Vec::new(), None);
+        Ok(Hdf5Sink { info, destination, writer, filters, kind, filter, attributes, pytables, failed, output })
+    }
+
+    /// With an attribute. One of the same name is replaced.
+    ///
+    /// ```
+    /// use chunk_core::{ChunkSink, DType, DatasetInfo};
+    /// use chunk_hdf5::{Filter, Hdf5Metadata, Hdf5Sink};
+    ///
+    /// let folder = std::env::temp_dir().join(format!("chunk-hdf5-attribute-{}", std::process::id()));
+    /// std::fs::create_dir_all(&folder)?;
+    /// let path = folder.join("v.h5");
+    /// let sink = Hdf5Sink::create(&path, Some("/v"), DatasetInfo::new([3], DType::F64), Filter::default())?;
+    /// Box::new(sink.with_attribute("units", "m/s")?).finish()?;
+    /// assert_eq!(Hdf5Metadata::open(&path)?.attribute("/v", "units")?.text().as_deref(), Some("m/s"));
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Hdf5Editor::set_attribute`](crate::Hdf5Editor::set_attribute), before anything is created.
+    pub fn with_attribute(mut self, name: &str, value: impl Into<Attribute>) -> Result<Self> {
+        let value = value.into();
+        attributes::check(name, &value, &self.destination.place)?;
+        self.attributes.retain(|(other, _)| other != name);
+        self.attributes.push((name.to_owned(), value));
+        Ok(self)
+    }
+
+    /// With what PyTables looks for: it then sees an `EArray`, which it appends to, where an axis grows, and a `CArray`
+    /// elsewhere; of a dataset without axes an `Array`. Bools are stored as PyTables stores them. The groups on the way get
+    /// what PyTables gives to groups, unless they have a class.
+    ///
+    /// ```
+    /// use chunk_core::{ChunkSink, DType, DatasetInfo};
+    /// use chunk_hdf5::{Filter, Hdf5Metadata, Hdf5Sink};
+    ///
+    /// let folder = std::env::temp_dir().join(format!("chunk-hdf5-pytables-{}", std::process::id()));
+    /// std::fs::create_dir_all(&folder)?;
+    /// let path = folder.join("log.h5");
+    /// let info = DatasetInfo::new([0, 3], DType::F64).with_chunk_shape([100, 3]).with_max_shape([None, Some(3)]);
+    /// Box::new(Hdf5Sink::create(&path, Some("/log"), info, Filter::default())?.with_pytables()?).finish()?;
+    /// assert_eq!(Hdf5Metadata::open(&path)?.attribute("/log", "CLASS")?.text().as_deref(), Some("EARRAY"));
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedDType`] for elements that are neither numbers nor bools nor bytes; [`Error::Unsupported`] for
+    /// arrays that PyTables does not have (two axes that grow, one that grows to an end), and filters that it does not
+    /// have (lzf, zstd).
+    ///
+    /// # Source
+    /// The file format of PyTables 3.11, tested with it.
+    pub fn with_pytables(mut self) -> Result<Self> {
+        let place = &self.destination.place;
+        let class = pytables::Class::of(&self.info, place)?;
+        if !self.filter.is_in_pytables() {
+            return Err(place.unsupported(format!("PyTables does not have the filter {}", self.filter)));
+        }
+        self.kind = pytables::datatype(&self.info.dtype, place)?;
+        self.pytables = Some(class);
+        self.destination.pytables = true;
+        Ok(self)
     }
 
     /// That `slab` is inside the dataset, as far as it may grow.
@@ -144,6 +211,12 @@ impl Hdf5Sink {
         Ok(Output { dataset, file, shape: self.info.shape.clone() })
     }
 
+    fn write_attributes(&self, dataset: &Dataset) -> Result<()> {
+        let place = &self.destination.place;
+        self.attributes.iter().try_for_each(|(name, value)| attributes::write(dataset, name, value, place))?;
+        self.pytables.map_or(Ok(()), |class| class.write(dataset, place))
+    }
+
     fn write(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
         let (dataset, shape, file) = self.output(slab)?;
         let written = if self.info.shape.is_empty() {
@@ -186,6 +259,7 @@ impl ChunkSink for Hdf5Sink {
         }
         let output = lock(&self.output).take();
         let Output { dataset, file, .. } = output.map_or_else(|| self.begin(), Ok)?;
+        self.write_attributes(&dataset).map_err(|error| file.fail(error))?;
         self.destination.finish(file, dataset)
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use chunk_core::{Error, Result};
+use hdf5::plist::group_create::LinkCreationOrder;
 use hdf5::plist::link_create::CharEncoding;
-use hdf5::{Group, GroupBuilder, IndexType, IterationOrder, LinkType, LocationType};
+use hdf5::{Group, IndexType, IterationOrder, LinkType, LocationType};
 
 use crate::error::Place;
 use crate::file::{self, Found};
@@ -172,25 +173,21 @@ fn check_parents(file: &hdf5::File, place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Makes the groups on the way to `name` that are missing; they keep the order of what is put into them if the group that
-/// they are in does, as libhdf5 has it.
+/// Makes the groups on the way to `name` that are missing.
 pub(crate) fn create_parents(file: &hdf5::File, name: &str) -> hdf5::Result<()> {
-    for parent in parents(name).filter(|parent| !file.link_exists(parent)) {
-        let outer = parent.rsplit_once('/').map_or("/", |(outer, _)| if outer.is_empty() { "/" } else { outer });
-        let order = file.group(outer)?.create_plist()?.link_creation_order();
-        make_group(file.create_group_builder().with_create_plist(|list| list.link_creation_order(order)), parent)?;
-    }
-    Ok(())
+    parents(name).filter(|parent| !file.link_exists(parent)).try_for_each(|parent| create_group(file, parent))
 }
 
-/// Makes one group.
-pub(crate) fn create_group(file: &hdf5::File, name: &str) -> hdf5::Result<()> {
-    make_group(file.create_group_builder(), name)
-}
+/// The groups of a new file know in which order things were put into them: netCDF writes to no others.
+pub(crate) const LINK_ORDER: LinkCreationOrder = LinkCreationOrder::Indexed;
 
+/// Makes one group, which keeps the order of what is put into it if the group that it is in does, as libhdf5 has it.
 /// Without its time, which would make equal data unequal files.
-fn make_group(builder: GroupBuilder, name: &str) -> hdf5::Result<()> {
-    builder.obj_track_times(false).char_encoding(CharEncoding::Utf8).create(name).map(|_| ())
+pub(crate) fn create_group(file: &hdf5::File, name: &str) -> hdf5::Result<()> {
+    let outer = name.rsplit_once('/').map_or("/", |(outer, _)| if outer.is_empty() { "/" } else { outer });
+    let order = file.group(outer)?.create_plist()?.link_creation_order();
+    let group = file.create_group_builder().with_create_plist(|list| list.link_creation_order(order));
+    group.obj_track_times(false).char_encoding(CharEncoding::Utf8).create(name).map(|_| ())
 }
 
 /// The groups on the way to `name`, the outermost first, without the root.

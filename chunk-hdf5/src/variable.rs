@@ -187,21 +187,10 @@ impl Hdf5Strings {
                 let size = source.info().dtype.size();
                 let mut bytes = vec![0; slab.bytes(size) as usize];
                 source.read_into(slab, &mut bytes, &Worker::new())?;
-                Ok(bytes.chunks_exact(size.max(1)).map(|text| unpadded(text, *padding).to_vec()).collect())
+                Ok(bytes.chunks_exact(size.max(1)).map(|text| padding.unpadded(text).to_vec()).collect())
             }
         }
     }
-}
-
-/// The text without what pads it.
-fn unpadded(text: &[u8], padding: Padding) -> &[u8] {
-    let until_last = |pad| text.iter().rposition(|&byte| byte != pad).map_or(0, |last| last + 1);
-    let length = match padding {
-        Padding::Terminated => text.iter().position(|&byte| byte == 0).unwrap_or(text.len()),
-        Padding::Zeros => until_last(0),
-        Padding::Spaces => until_last(b' '),
-    };
-    &text[..length]
 }
 
 /// Sequences of variable length, of elements of one dtype.
@@ -342,10 +331,10 @@ mod tests {
 
     #[test]
     fn takes_off_what_pads_and_no_more() {
-        assert_eq!(unpadded(b" a \0b\0\0", Padding::Terminated), b" a ");
-        assert_eq!(unpadded(b" a \0b\0\0", Padding::Zeros), b" a \0b");
-        assert_eq!(unpadded(b" a\0  ", Padding::Spaces), b" a\0");
-        assert_eq!(unpadded(b"    ", Padding::Spaces), b"");
+        assert_eq!(Padding::Terminated.unpadded(b" a \0b\0\0"), b" a ");
+        assert_eq!(Padding::Zeros.unpadded(b" a \0b\0\0"), b" a \0b");
+        assert_eq!(Padding::Spaces.unpadded(b" a\0  "), b" a\0");
+        assert_eq!(Padding::Spaces.unpadded(b"    "), b"");
     }
 
     #[test]

@@ -112,7 +112,10 @@ impl VirtualDataset {
     /// [`Error::AlreadyExists`](chunk_core::Error::AlreadyExists), unless it may be overwritten; a missing directory; a
     /// dtype that HDF5 cannot hold; mappings that libhdf5 refuses.
     pub fn write(&self, path: impl AsRef<Path>, overwrite: bool) -> Result<()> {
-        let destination = Destination::of_path(path.as_ref(), &self.name, overwrite, &Locks::default())?;
+        self.write_to(&Destination::of_path(path.as_ref(), &self.name, overwrite, &Locks::default())?)
+    }
+
+    pub(crate) fn write_to(&self, destination: &Destination) -> Result<()> {
         let place = &destination.place;
         self.info.check()?;
         let kind = crate::dtype::datatype(&self.info.dtype).map_err(|unmapped| place.unmapped("HDF5", unmapped))?;

@@ -8,6 +8,15 @@ use chunk_testkit::{Description, SourceCase};
 
 chunk_testkit::measure_memory!();
 
+/// Those of PyTables: it has no arrays that grow along two axes, nor other dtypes.
+fn pytables() -> Description {
+    Description::new(Hdf5::default().to_pytables(), "x.h5")
+        .with_dataset("/group/data")
+        .with_dtypes(DType::numeric().chain([DType::Bytes(7)]))
+        .with_growth_axes([0])
+        .with_filter("blosc:lz4:5")
+}
+
 fn described(filter: &str) -> Description {
     let members = vec![("no".to_owned(), -1), ("yes".to_owned(), 300)];
     let record = StructType::packed([
@@ -46,6 +55,7 @@ chunk_testkit::conformance!(gzip, || described("gzip:1"));
 chunk_testkit::conformance!(blosc, || described("blosc:lz4:5"));
 chunk_testkit::conformance!(lzf, || described("lzf+fletcher32"));
 chunk_testkit::conformance!(zstd, || described("zstd:1:noshuffle"));
+chunk_testkit::conformance!(as_pytables, pytables);
 
 /// `filters.h5` holds one array under each name; its script is beside it.
 fn foreign<T: Element>(

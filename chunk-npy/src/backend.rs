@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetEntry, DatasetInfo, Entry, EntryKind, Error, Growing,
-    Identity, Location, Result,
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetEntry, DatasetInfo, Entry, EntryKind, Error,
+    Growing, Identity, Location, Result,
 };
 
 use crate::archive::{self, Archive, ArchiveEntry};
@@ -173,6 +173,10 @@ impl Backend for Npy {
             return Err(Place::new(path, "").unsupported("archives are read only: write a .npy file for each array"));
         }
         Ok(Box::new(NpySink::create(path, info, options.overwrite)?))
+    }
+
+    fn attributes(&self, _location: &Location) -> Result<Vec<(String, Attribute)>> {
+        Ok(Vec::new())
     }
 
     fn growing(&self) -> Option<&dyn Growing> {

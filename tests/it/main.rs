@@ -1,6 +1,7 @@
 //! Tests across the crates, one module a subject.
 
 mod append;
+mod attributes;
 mod bad_input;
 mod casting;
 mod conformance;
@@ -14,14 +15,17 @@ mod fft_of_foreign_files;
 mod files;
 mod kills;
 mod memory;
+mod netcdf;
 mod npy;
 mod npy_commands;
 mod npy_corpora;
 mod npy_faults;
 mod program;
+mod pytables;
 mod python;
 mod read_back;
 mod reading;
+mod scales;
 mod selection_texts;
 mod selections;
 mod show;

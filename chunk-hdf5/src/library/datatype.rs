@@ -68,6 +68,19 @@ pub(crate) enum Padding {
     Spaces,
 }
 
+impl Padding {
+    /// The text without what pads it.
+    pub(crate) fn unpadded(self, text: &[u8]) -> &[u8] {
+        let until_last = |pad| text.iter().rposition(|&byte| byte != pad).map_or(0, |last| last + 1);
+        let length = match self {
+            Padding::Terminated => text.iter().position(|&byte| byte == 0).unwrap_or(text.len()),
+            Padding::Zeros => until_last(0),
+            Padding::Spaces => until_last(b' '),
+        };
+        &text[..length]
+    }
+}
+
 /// A member of a compound.
 #[derive(Debug)]
 pub(crate) struct Member {

@@ -22,7 +22,11 @@ use hdf5::{Dataspace, Datatype};
 use hdf5_sys::h5::{H5free_memory, H5get_libversion};
 use hdf5_sys::h5i::{H5Idec_ref, hid_t};
 
-pub(crate) use self::attribute::attribute_bytes;
+pub(crate) use self::attribute::{
+    attribute_bytes, attribute_extents, attribute_reference_lists, attribute_references_with_axes, attribute_texts,
+    attribute_type, has_attribute, object_reference, remove_attribute, write_attribute, write_attribute_texts,
+    write_reference_lists, write_references_with_axes, write_terminated_text,
+};
 use self::create::create_space;
 pub(crate) use self::create::{Creation, create};
 pub(crate) use self::dataset::{
@@ -32,7 +36,7 @@ pub(crate) use self::dataset::{
 pub(crate) use self::datatype::{Class, Member, Padding, class, is_little_endian};
 pub(crate) use self::driver::{Shared, alone, flush, open_staged};
 pub(crate) use self::link::{Link, link};
-pub(crate) use self::new_datatype::{Atom, array, compound, enumeration, fixed_string, native, opaque};
+pub(crate) use self::new_datatype::{Atom, array, byte_bitfield, compound, enumeration, fixed_string, native, opaque};
 pub(crate) use self::structure::{copy_object, free_space, link_dataset, link_soft, move_link};
 pub(crate) use self::transfer::{chunk_size, convert, read, read_chunk, set_extents, write, write_chunk};
 pub(crate) use self::variable::{Elements, read_sequences, read_strings, referenced_name};

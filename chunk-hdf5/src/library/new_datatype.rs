@@ -40,6 +40,12 @@ pub(crate) fn native(atom: Atom) -> Result<Datatype> {
     })
 }
 
+/// Eight bits, which PyTables stores bools as.
+pub(crate) fn byte_bitfield() -> Result<Datatype> {
+    // SAFETY: the library's own datatype, which lives as long as the library.
+    sync(|| datatype(unsafe { t::H5Tcopy(*t::H5T_NATIVE_B8) }))
+}
+
 /// A compound of `size` bytes.
 pub(crate) fn compound(size: usize, members: &[Member]) -> Result<Datatype> {
     sync(|| {
@@ -71,13 +77,22 @@ pub(crate) fn enumeration(base: &Datatype, members: &[(String, Vec<u8>)]) -> Res
 
 /// A string of `size` bytes, padded with zeros.
 pub(crate) fn fixed_string(size: usize, utf8: bool) -> Result<Datatype> {
+    string(size, utf8, t::H5T_str_t::H5T_STR_NULLPAD)
+}
+
+/// A string of `size` bytes that ends with a zero.
+pub(super) fn terminated_string(size: usize, utf8: bool) -> Result<Datatype> {
+    string(size, utf8, t::H5T_str_t::H5T_STR_NULLTERM)
+}
+
+fn string(size: usize, utf8: bool, padding: t::H5T_str_t) -> Result<Datatype> {
     let set = if utf8 { t::H5T_cset_t::H5T_CSET_UTF8 } else { t::H5T_cset_t::H5T_CSET_ASCII };
     sync(|| {
         // SAFETY: the library's own string type, then calls on the copy.
         unsafe {
             let kind = datatype(t::H5Tcopy(*t::H5T_C_S1))?;
             check(t::H5Tset_size(kind.id(), size))?;
-            check(t::H5Tset_strpad(kind.id(), t::H5T_str_t::H5T_STR_NULLPAD))?;
+            check(t::H5Tset_strpad(kind.id(), padding))?;
             check(t::H5Tset_cset(kind.id(), set))?;
             Ok(kind)
         }

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use hdf5::sync::sync;
-use hdf5::{Dataset, Datatype};
+use hdf5::{Dataset, Datatype, Location};
 use hdf5_sys::h5d::H5Dread;
 use hdf5_sys::h5p::{H5P_CLS_DATASET_XFER, H5Pcreate, H5Pset_vlen_mem_manager};
 use hdf5_sys::h5r::{H5R_type_t, H5Rget_name};
@@ -133,7 +133,7 @@ pub(crate) fn read_sequences(
     })
 }
 
-fn variable_string(utf8: bool) -> Result<Datatype> {
+pub(super) fn variable_string(utf8: bool) -> Result<Datatype> {
     let set = if utf8 { t::H5T_cset_t::H5T_CSET_UTF8 } else { t::H5T_cset_t::H5T_CSET_ASCII };
     // SAFETY: the library's own string type, then calls on the copy.
     unsafe {
@@ -145,16 +145,16 @@ fn variable_string(utf8: bool) -> Result<Datatype> {
 }
 
 /// The name of the object that a reference, as the file holds it, leads to; `None` if it has no name.
-pub(crate) fn referenced_name(dataset: &Dataset, reference: u64) -> Result<Option<String>> {
+pub(crate) fn referenced_name(object: &Location, reference: u64) -> Result<Option<String>> {
     sync(|| {
         let reference = (&raw const reference).cast();
         // SAFETY: an object reference is a number of 8 bytes; without a buffer the call gives the name's length.
         let length =
-            check(unsafe { H5Rget_name(dataset.id(), H5R_type_t::H5R_OBJECT1, reference, ptr::null_mut(), 0) })?;
+            check(unsafe { H5Rget_name(object.id(), H5R_type_t::H5R_OBJECT1, reference, ptr::null_mut(), 0) })?;
         let mut name = vec![0_u8; length.unsigned_abs() + 1];
         // SAFETY: the buffer has the length that is stated.
         check(unsafe {
-            H5Rget_name(dataset.id(), H5R_type_t::H5R_OBJECT1, reference, name.as_mut_ptr().cast(), name.len())
+            H5Rget_name(object.id(), H5R_type_t::H5R_OBJECT1, reference, name.as_mut_ptr().cast(), name.len())
         })?;
         name.truncate(length.unsigned_abs());
         Ok((!name.is_empty()).then(|| String::from_utf8_lossy(&name).into_owned()))

@@ -12,8 +12,8 @@ use std::time::Duration;
 use std::{process, thread};
 
 use chunk_core::{
-    Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DType, DatasetEntry, DatasetInfo, Entry, EntryKind, Error,
-    Growing, Identity, Location, MemoryOutput, MemorySink, MemorySource, Result, Slab, Worker,
+    Attribute, Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DType, DatasetEntry, DatasetInfo, Entry,
+    EntryKind, Error, Growing, Identity, Location, MemoryOutput, MemorySink, MemorySource, Result, Slab, Worker,
 };
 use chunk_testkit::Description;
 
@@ -221,6 +221,10 @@ impl Backend for SmallBackend {
             sink.begin()?;
         }
         Ok(Box::new(sink))
+    }
+
+    fn attributes(&self, _location: &Location) -> Result<Vec<(String, Attribute)>> {
+        Ok(Vec::new())
     }
 
     fn growing(&self) -> Option<&dyn Growing> {

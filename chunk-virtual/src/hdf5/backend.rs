@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chunk_core::{
-    Backend, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Registry,
-    Result,
+    Attribute, Backend, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location,
+    Registry, Result,
 };
 use chunk_hdf5::{Hdf5, Opened, ReadOptions, VirtualDataset};
 
@@ -67,6 +67,12 @@ impl VirtualHdf5 {
         self
     }
 
+    /// The format `pytables`, with the same options: as [`Hdf5::to_pytables`].
+    #[must_use]
+    pub fn to_pytables(&self) -> Hdf5 {
+        self.inner.to_pytables()
+    }
+
     fn open_virtual(&self, path: &Path, dataset: &VirtualDataset) -> Result<Arc<dyn ChunkSource>> {
         let canonical = path.canonicalize().map_err(|cause| Error::io(path, "open", cause))?;
         let own = (canonical, dataset.name.clone());
@@ -118,6 +124,10 @@ impl Backend for VirtualHdf5 {
 
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
         self.inner.create(location, info, options)
+    }
+
+    fn attributes(&self, location: &Location) -> Result<Vec<(String, Attribute)>> {
+        self.inner.attributes(location)
     }
 
     fn growing(&self) -> Option<&dyn Growing> {

@@ -3,10 +3,12 @@
 //! Behind the feature `hdf5`, which pulls libhdf5.
 
 mod backend;
+mod netcdf;
 mod open;
 mod pieces;
 mod regular;
 
 pub use self::backend::VirtualHdf5;
+pub use self::netcdf::Dimension;
 pub use self::open::{OpenOptions, open};
 pub use self::pieces::Pieces;

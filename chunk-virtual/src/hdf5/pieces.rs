@@ -117,6 +117,12 @@ impl Pieces {
         Ok(self)
     }
 
+    /// Shape, dtype and fill value of the virtual dataset.
+    #[must_use]
+    pub fn info(&self) -> &DatasetInfo {
+        &self.info
+    }
+
     /// How many mappings there are, neighbours of one source joined.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -136,13 +142,18 @@ impl Pieces {
     /// [`Error::AlreadyExists`], unless it may be overwritten; [`Error::InvalidArgument`] if nothing is left to map, and
     /// for paths that are not text; as [`VirtualDataset::write`].
     pub fn write(&self, path: impl AsRef<Path>, name: &str, overwrite: bool) -> Result<()> {
-        let path = absolute(path.as_ref()).map_err(|cause| Error::io(path.as_ref(), "find", cause))?;
+        self.virtual_dataset(path.as_ref(), name)?.write(path, overwrite)
+    }
+
+    /// The virtual dataset `name` of the file at `path`.
+    pub(super) fn virtual_dataset(&self, path: &Path, name: &str) -> Result<VirtualDataset> {
+        let path = absolute(path).map_err(|cause| Error::io(path, "find", cause))?;
         let mappings: Vec<_> = self.joined().iter().map(|piece| piece.mapping(&path)).collect::<Result<_>>()?;
         if mappings.is_empty() {
             let what = format!("{} has no elements: HDF5 has no virtual dataset without sources", self.info.name);
             return Err(Error::InvalidArgument(what));
         }
-        VirtualDataset::new(self.info.clone(), name, mappings).write(&path, overwrite)
+        Ok(VirtualDataset::new(self.info.clone(), name, mappings))
     }
 
     /// Pieces with elements, those of one source that continue each other as one.

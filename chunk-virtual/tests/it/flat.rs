@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Backend, ChunkSink, ChunkSource, CreateOptions, DType, DataFile, DatasetEntry, DatasetInfo, Element, Entry,
-    EntryKind, Error, Growing, Identity, Location, MemorySource, Result,
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DType, DataFile, DatasetEntry, DatasetInfo, Element,
+    Entry, EntryKind, Error, Growing, Identity, Location, MemorySource, Result,
 };
 
 #[derive(Debug)]
@@ -54,6 +54,10 @@ impl Backend for Flat {
     fn create(&self, location: &Location, _: DatasetInfo, _: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
         let (path, what) = (location.path().to_path_buf(), "it is only read".to_owned());
         Err(Error::Unsupported { path, dataset: String::new(), what })
+    }
+
+    fn attributes(&self, _location: &Location) -> Result<Vec<(String, Attribute)>> {
+        Ok(Vec::new())
     }
 
     fn growing(&self) -> Option<&dyn Growing> {

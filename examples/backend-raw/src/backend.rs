@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Result,
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Result,
 };
 
 use crate::sink::RawSink;
@@ -44,6 +44,10 @@ impl Backend for Raw {
             return Err(Error::InvalidArgument(format!("raw files have no filter {filter:?}")));
         }
         Ok(Box::new(RawSink::new(location.path(), info, options.overwrite)?))
+    }
+
+    fn attributes(&self, _location: &Location) -> Result<Vec<(String, Attribute)>> {
+        Ok(Vec::new())
     }
 
     fn growing(&self) -> Option<&dyn Growing> {
