@@ -307,6 +307,10 @@ pub(crate) fn datatype(dtype: &DType) -> Result<Datatype> {
             library::compound(kind.size, &kind.fields.iter().map(member).collect::<Result<Vec<_>>>()?)?
         }
         DType::Array { element, shape } => library::array(&datatype(element)?, shape)?,
+        DType::Ucs4(length) => {
+            let utf8 = DType::Utf8(4 * length);
+            return Err(Unmapped::Kind(format!("{dtype} (cast it to {utf8}, which has room for any such text)")));
+        }
         other => return Err(Unmapped::Kind(other.to_string())),
     };
     Ok(kind)

@@ -8,7 +8,7 @@ use chunk_hdf5::{Filter, Hdf5Appender, Hdf5Sink};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{hdf5_tools, python};
+use crate::{hdf5_tools, program, python};
 
 const DATASET: &str = "/group/data";
 const CHECKSUM: &str = "+fletcher32";
@@ -250,6 +250,21 @@ fn h5dump_prints_what_it_prints_of_a_file_of_h5pys() {
         }
         assert_eq!(listed.contains("fletcher32"), file.filter.ends_with(CHECKSUM), "{listed}");
     }
+}
+
+#[test]
+fn text_of_code_points_is_written_once_it_is_cast_to_utf8() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (npy, h5) = (place("names.npy"), place("names.h5"));
+    python::run("written.py", &["make-text", &npy]);
+    let line = program::fail(&["convert", &npy, &h5], 1);
+    assert!(line.contains("names.h5") && line.contains("U5 (cast it to utf8[20]"), "{line}");
+    assert!(!Path::new(&h5).exists());
+    program::succeed(&["convert", &npy, &h5, "--dtype", "utf8[20]"]);
+    python::run("written.py", &["check-text", &npy, &h5]);
+    let line = program::fail(&["convert", &npy, &place("short.h5"), "--dtype", "utf8[3]"], 1);
+    assert!(line.contains("größe"), "{line}");
 }
 
 /// What h5dump prints of a dataset: its datatype and dataspace, line by line in some order, and its values.

@@ -2,6 +2,8 @@
 
     python written.py check FILES.json     a list of files: what is in each, and how it must be stored
     python written.py references FILES.json     the same by h5py, as FILE.reference of each
+    python written.py make-text FILE.npy        text of code points
+    python written.py check-text FILE.npy FILE.h5       whether it is the same in the other file
     python written.py plugins              the folder of hdf5plugin's filters
 
 Ends with 0 and says how many files it read; ends with 1 and a line on stderr for each difference.
@@ -161,9 +163,22 @@ def expected_filters(text):
     return [2] * shuffles + COMPRESSORS[kind] + [3] * bool(plus)
 
 
+def make_text(path):
+    np.save(path, np.array([["größe", ""], ["x", "日本語"]]))
+
+
+def check_text(npy, path):
+    with h5py.File(path) as file:
+        found = file["data"].asstr()[()]
+    if not (found == np.load(npy)).all():
+        sys.exit(f"{path}: {found}")
+
+
 def digest(values, dtype):
     return hashes.hashlib.sha256(hashes.fixed_bytes(values, dtype)).hexdigest()
 
 
 if __name__ == "__main__":
-    {"check": check, "references": references, "plugins": lambda: print(hdf5plugin.PLUGIN_PATH)}[sys.argv[1]](*sys.argv[2:])
+    commands = {"check": check, "references": references, "make-text": make_text, "check-text": check_text}
+    commands["plugins"] = lambda: print(hdf5plugin.PLUGIN_PATH)
+    commands[sys.argv[1]](*sys.argv[2:])
