@@ -44,7 +44,7 @@ impl Variable {
         }
         info.check().map_err(|error| place.corrupt(error.to_string()))?;
         if matches!(class, Class::VariableString { .. } | Class::Sequence { .. } | Class::ObjectReference) {
-            untrusted::check_dataset(&dataset, &info, own.length()?, &place)?;
+            untrusted::check_dataset(&dataset, &info, &own, &place)?;
         }
         Ok((Variable { info, place, dataset, most: MOST_BYTES }, class))
     }

@@ -11,6 +11,7 @@ mod faults;
 mod fft_of_foreign_files;
 mod files;
 mod hdf5_tools;
+mod hostile;
 mod kills;
 mod memory;
 mod npy;
