@@ -114,7 +114,9 @@ impl Demo<'_> {
         let names = [INPUT].into_iter().chain(OUTPUTS.map(|(_, name)| name));
         let mut taken = names.map(|name| self.folder.join(name)).filter(|path| path.symlink_metadata().is_ok());
         match taken.next() {
-            Some(path) if !self.args.overwrite => Err(Error::AlreadyExists { path, hint: OVERWRITE_HINT }),
+            Some(path) if !self.args.overwrite => {
+                Err(Error::AlreadyExists { path, dataset: String::new(), hint: OVERWRITE_HINT })
+            }
             _ => Ok(()),
         }
     }

@@ -123,7 +123,9 @@ pub(crate) fn check_apart(input: &Location, output: &Location) -> Result<()> {
 /// The error with what to do about an output that exists.
 pub(crate) fn with_overwrite_hint(error: Error, options: &CreateOptions) -> Error {
     match error {
-        Error::AlreadyExists { path, .. } if !options.overwrite => Error::AlreadyExists { path, hint: OVERWRITE_HINT },
+        Error::AlreadyExists { path, dataset, .. } if !options.overwrite => {
+            Error::AlreadyExists { path, dataset, hint: OVERWRITE_HINT }
+        }
         error => error,
     }
 }

@@ -1,5 +1,6 @@
 //! `chunk ls`: what a file holds.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chunk_core::{Bytes, DatasetEntry, Entry, EntryKind, Error, Location};
@@ -74,8 +75,7 @@ impl LsArgs {
             match &entry.kind {
                 EntryKind::Dataset(dataset) => table.push(cells(&entry.name, dataset)),
                 EntryKind::Group => table.push_line(&group_name(&entry.name)),
-                EntryKind::Other(what) => table.push_wide(&entry.name, what),
-                _ => table.push_line(&entry.name),
+                other => table.push_wide(&entry.name, &described(other)),
             }
             if self.attributes {
                 entry.attributes.iter().for_each(|(name, value)| table.push_line(&format!("    @{name} = {value}")));
@@ -85,23 +85,47 @@ impl LsArgs {
     }
 
     fn record<'a>(&self, entry: &'a Entry) -> EntryRecord<'a> {
-        let (kind, dataset, what) = match &entry.kind {
-            EntryKind::Dataset(dataset) => ("dataset", Some(DatasetRecord::stored(dataset)), None),
-            EntryKind::Group => ("group", None, None),
-            EntryKind::Other(what) => ("other", None, Some(what.as_str())),
-            _ => ("other", None, None),
+        let mut record = EntryRecord { name: &entry.name, ..EntryRecord::default() };
+        (record.kind, record.what) = match &entry.kind {
+            EntryKind::Dataset(_) => ("dataset", None),
+            EntryKind::Group => ("group", None),
+            EntryKind::Link { .. } => ("link", None),
+            EntryKind::NamedType => ("named type", None),
+            EntryKind::Unreadable(what) => ("unreadable", Some(what.as_str())),
+            EntryKind::Other(what) => ("other", Some(what.as_str())),
+            _ => ("other", None),
         };
-        let attributes = self.attributes.then(|| attributes(&entry.attributes));
-        EntryRecord { name: &entry.name, kind, what, dataset, attributes }
+        match &entry.kind {
+            EntryKind::Dataset(dataset) => record.dataset = Some(DatasetRecord::stored(dataset)),
+            EntryKind::Link { file, target } => (record.file, record.target) = (file.as_deref(), Some(target)),
+            _ => {}
+        }
+        record.attributes = self.attributes.then(|| attributes(&entry.attributes));
+        record
     }
 }
 
-#[derive(Serialize)]
+/// What something is that is neither a dataset nor a group.
+fn described(kind: &EntryKind) -> Cow<'_, str> {
+    match kind {
+        EntryKind::Link { file: None, target } => format!("-> {target}").into(),
+        EntryKind::Link { file: Some(file), target } => format!("-> {file}::{target}").into(),
+        EntryKind::NamedType => "a named datatype".into(),
+        EntryKind::Unreadable(what) | EntryKind::Other(what) => what.into(),
+        _ => "".into(),
+    }
+}
+
+#[derive(Default, Serialize)]
 struct EntryRecord<'a> {
     name: &'a str,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     what: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
     #[serde(flatten)]
     dataset: Option<DatasetRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,7 +167,8 @@ name    shape       dtype    chunks   filters             stored   size  ratio
 /a      (100, 8)    float64  (10, 8)  shuffle, deflate:4   2 KiB  6.2 KiB   3.12
 /broken  filter 32013 (zfp) is not carried
 /g/
-/lost   a soft link to /nowhere
+/lost    -> /nowhere
+/point   a named datatype
 /small  ()          int16    -        -                      2 B    2 B   1.00
 ";
         let squeezed = |text: &str| -> Vec<String> {
@@ -187,7 +212,10 @@ name    shape       dtype    chunks   filters             stored   size  ratio
         assert_eq!(a["chunks"], 10);
         assert_eq!(a["stored_bytes"], 2048);
         assert_eq!(a["attributes"]["units"], "m/s\nper second");
-        assert_eq!(named("/lost")["what"], "a soft link to /nowhere");
+        assert_eq!((&named("/lost")["kind"], &named("/lost")["target"]), (&"link".into(), &"/nowhere".into()));
+        assert_eq!(named("/point")["kind"], "named type");
+        assert_eq!(named("/broken")["kind"], "unreadable");
+        assert_eq!(named("/broken")["what"], "filter 32013 (zfp) is not carried");
         assert_eq!(named("/g")["kind"], "group");
     }
 }

@@ -47,12 +47,11 @@ pub(crate) fn datasets_inside(registry: &Registry, file: &Location) -> Result<Ve
     Ok(located.filter(|(location, kind)| is_dataset(registry, location, kind)).map(|(location, _)| location).collect())
 }
 
-/// Whether an entry is a dataset, or one that cannot be read. What is listed as something else and opens all the same is
-/// a link to a dataset that has its own entry.
+/// Whether an entry is a dataset, or one that cannot be read. A link is none: what it leads to has an entry of its own.
 fn is_dataset(registry: &Registry, location: &Location, kind: &EntryKind) -> bool {
     match kind {
         EntryKind::Dataset(_) => true,
-        EntryKind::Group => false,
+        EntryKind::Group | EntryKind::Link { .. } | EntryKind::NamedType => false,
         _ => !matches!(registry.open(location), Ok(_) | Err(Error::NotADataset { .. } | Error::DatasetNotFound { .. })),
     }
 }

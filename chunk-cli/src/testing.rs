@@ -51,11 +51,12 @@ impl Listed {
                 "units",
                 "m/s\nper second",
             ),
-            Entry::new("/broken", EntryKind::Other("filter 32013 (zfp) is not carried".to_owned())),
+            Entry::new("/broken", EntryKind::Unreadable("filter 32013 (zfp) is not carried".to_owned())),
             Entry::new("/g", EntryKind::Group),
             Entry::new("/g/deep", EntryKind::Group),
             Entry::new("/g/deep/d", dataset(DatasetEntry::new(chunked, "chunked", Vec::new(), 0))),
-            Entry::new("/lost", EntryKind::Other("a soft link to /nowhere".to_owned())),
+            Entry::new("/lost", EntryKind::Link { file: None, target: "/nowhere".to_owned() }),
+            Entry::new("/point", EntryKind::NamedType),
             Entry::new("/small", dataset(DatasetEntry::new(small, "compact", Vec::new(), 2))),
         ])
     }
@@ -93,7 +94,7 @@ impl Backend for Listed {
                 let bytes = vec![0; entry.info.bytes() as usize];
                 Ok(Arc::new(MemorySource::from_bytes(entry.info.clone(), bytes)?))
             }
-            Some(EntryKind::Dataset(_) | EntryKind::Other(_)) if !dataset.ends_with("lost") => {
+            Some(EntryKind::Dataset(_) | EntryKind::Unreadable(_)) => {
                 Err(Error::UnsupportedFilter { path, dataset, id: 32013, name: "zfp".to_owned() })
             }
             Some(EntryKind::Group) => Err(Error::NotADataset { path, dataset, kind: "a group", near: Vec::new() }),

@@ -147,7 +147,18 @@ pub enum EntryKind {
     Group,
     /// An array.
     Dataset(Box<DatasetEntry>),
-    /// Anything else: a link that leads nowhere, a dataset that cannot be read and why.
+    /// A link: the name that it leads to, and the file, if that is another. Whether something is there is not looked at.
+    Link {
+        /// The other file.
+        file: Option<String>,
+        /// The name in the file, from the root if it begins with a slash, else from the group that holds the link.
+        target: String,
+    },
+    /// A datatype that has a name.
+    NamedType,
+    /// A dataset, or something that may be one, that cannot be read, and why.
+    Unreadable(String),
+    /// Anything else that is sound: what it is.
     Other(String),
 }
 

@@ -161,6 +161,16 @@ pub enum Error {
         /// Datasets that are there, the likeliest first.
         near: Vec<String>,
     },
+    /// What is to be inside of something that holds nothing.
+    #[error("{}: {name:?} is {kind}, and nothing can be inside of it", path.display())]
+    NotAGroup {
+        /// The file.
+        path: PathBuf,
+        /// What stands in the way.
+        name: String,
+        /// What it is, with its article: `a dataset`.
+        kind: &'static str,
+    },
     /// The file has several datasets, and none was named.
     #[error("{}: which dataset? Add ::NAME{}", path.display(), near_names(names))]
     DatasetNotNamed {
@@ -170,10 +180,12 @@ pub enum Error {
         names: Vec<String>,
     },
     /// The output is there already.
-    #[error("{}: already exists{hint}", path.display())]
+    #[error("{}{}: already exists{hint}", path.display(), dataset_suffix(dataset))]
     AlreadyExists {
         /// The file.
         path: PathBuf,
+        /// What is there in the file, or nothing.
+        dataset: String,
         /// What to do about it, after a separator, or nothing.
         hint: &'static str,
     },

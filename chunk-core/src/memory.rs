@@ -302,7 +302,7 @@ impl Backend for MemoryBackend {
             return Err(Error::InvalidArgument(format!("an array in memory has no filter {filter:?}")));
         }
         if !options.overwrite && self.find(location.path()).is_ok() {
-            return Err(Error::AlreadyExists { path: location.path().to_path_buf(), hint: "" });
+            return Err(Error::AlreadyExists { path: location.path().to_path_buf(), dataset: String::new(), hint: "" });
         }
         let sink = MemorySink::new(info.with_name(location.to_string()))?;
         let name = location.path().to_string_lossy().into_owned();

@@ -33,10 +33,8 @@ impl NewFile {
             return Err(Error::io(path, "create", cause));
         }
         match fs::symlink_metadata(path) {
-            Ok(_) if !overwrite => Err(already_exists(path)),
-            Ok(metadata) if metadata.is_dir() => {
-                Err(Error::AlreadyExists { path: path.to_path_buf(), hint: " (it is a directory)" })
-            }
+            Ok(_) if !overwrite => Err(already_exists(path, OVERWRITE)),
+            Ok(metadata) if metadata.is_dir() => Err(already_exists(path, " (it is a directory)")),
             _ => Ok(()),
         }
     }
@@ -81,7 +79,7 @@ impl NewFile {
         drop(file);
         let named = if overwrite { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
         named.map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => already_exists(&path),
+            io::ErrorKind::AlreadyExists => already_exists(&path, OVERWRITE),
             _ => fail(error.error),
         })?;
         sync_folder(&path).map_err(fail)
@@ -142,8 +140,10 @@ impl LazyFile {
     }
 }
 
-fn already_exists(path: &Path) -> Error {
-    Error::AlreadyExists { path: path.to_path_buf(), hint: " (overwriting it must be asked for)" }
+const OVERWRITE: &str = " (overwriting it must be asked for)";
+
+fn already_exists(path: &Path, hint: &'static str) -> Error {
+    Error::AlreadyExists { path: path.to_path_buf(), dataset: String::new(), hint }
 }
 
 fn folder_of(path: &Path) -> &Path {

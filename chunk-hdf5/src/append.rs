@@ -6,13 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chunk_core::{ChunkSink, Cost, DatasetInfo, Error, Result, Shape, Slab, Worker};
 use hdf5::Dataset;
 
+use crate::changing::Changing;
 use crate::codec::Pipeline;
 use crate::conversion::Conversion;
 use crate::error::Place;
 use crate::file::{self, FileLocking};
 use crate::journal::{Journal, PAGE};
 use crate::library;
-use crate::session::Session;
 use crate::source::Statement;
 use crate::writer::ChunkWriter;
 
@@ -31,18 +31,16 @@ pub(crate) struct AppendSink {
 #[derive(Debug)]
 struct Open {
     dataset: Dataset,
-    session: Session,
+    file: Changing,
     /// The extents now.
     shape: Shape,
-    /// Whether something could not be written: what is there then is not what was asked for.
-    failed: bool,
 }
 
 impl AppendSink {
     /// Opens the dataset. Changes nothing.
     pub(crate) fn open(path: &Path, name: Option<&str>, axis: usize, locking: FileLocking) -> Result<Self> {
-        let session = Session::open(path, locking)?;
-        let (dataset, place) = file::dataset(session.library(), path, name)?;
+        let file = Changing::open(path, locking)?;
+        let (dataset, place) = file::dataset(file.library(), path, name)?;
         let Statement { info, conversion, fill, filters, .. } = Statement::read(&dataset, &place)?;
         info.check_axis(axis)?;
         let fail = |error: hdf5::Error| place.library("read the description", &error);
@@ -70,7 +68,7 @@ impl AppendSink {
         let element_size = info.dtype.size();
         let shape = info.shape.clone();
         let writer = ChunkWriter::new(place, chunk, pipeline, element_size, fill);
-        let open = Open { dataset, session, shape, failed: false };
+        let open = Open { dataset, file, shape };
         Ok(AppendSink { info, axis, writer, conversion, open: Mutex::new(Some(open)) })
     }
 
@@ -88,38 +86,18 @@ impl AppendSink {
         let Some(open) = &mut *opened else { unreachable!("only `finish` takes it") };
         if end > open.shape[self.axis] {
             let shape = open.shape.clone().with_axis(self.axis, end);
-            if let Err(error) = library::set_extents(&open.dataset, &shape) {
-                open.failed = true;
-                return Err(open.session.cause(self.place().library("grow", &error)));
-            }
+            let set = library::set_extents(&open.dataset, &shape);
+            set.map_err(|error| open.file.fail(self.place().library("grow", &error)))?;
             open.shape = shape;
         }
         Ok((open.dataset.clone(), open.shape.clone()))
     }
 
-    fn fail(&self, error: Error) -> Error {
-        let mut opened = self.opened();
-        let Some(open) = &mut *opened else { return error };
-        open.failed = true;
-        if matches!(error, Error::Backend { .. }) { open.session.cause(error) } else { error }
-    }
-
     /// Makes all that was written durable; readers that open the file then see it.
     pub(crate) fn commit(&self) -> Result<()> {
-        let mut opened = self.opened();
-        let Some(open) = &mut *opened else { unreachable!("only `finish` takes it") };
-        self.check(open)?;
-        let committed = open.session.commit();
-        open.failed |= committed.is_err();
-        committed
-    }
-
-    fn check(&self, open: &Open) -> Result<()> {
-        if open.failed {
-            Err(self.place().unsupported("an earlier write failed: nothing is committed"))
-        } else {
-            Ok(())
-        }
+        let opened = self.opened();
+        let Some(open) = &*opened else { unreachable!("only `finish` takes it") };
+        open.file.commit()
     }
 }
 
@@ -159,14 +137,16 @@ impl ChunkSink for AppendSink {
             self.conversion.apply_in_place(&mut stored); // swapping is its own inverse
             self.writer.write(&dataset, &shape, slab, &stored, worker)
         };
-        written.map_err(|error| self.fail(error))
+        written.map_err(|error| match &*self.opened() {
+            Some(open) => open.file.fail(error),
+            None => error,
+        })
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
         let Some(open) = self.opened().take() else { unreachable!("nothing else takes it") };
-        self.check(&open)?;
-        let Open { dataset, session, .. } = open;
+        let Open { dataset, file, .. } = open;
         drop(dataset);
-        session.finish()
+        file.finish()
     }
 }

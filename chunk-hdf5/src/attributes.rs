@@ -16,7 +16,7 @@ pub(crate) fn read(file: &hdf5::File, name: &str, found: &Found) -> Vec<(String,
     match found {
         Found::Group => file.group(name).map(|group| of_location(&group)),
         Found::Dataset => file.dataset(name).map(|dataset| of_location(&dataset)),
-        Found::Other(_) => return Vec::new(),
+        _ => return Vec::new(),
     }
     .unwrap_or_default()
 }

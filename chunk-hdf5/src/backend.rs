@@ -3,19 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chunk_core::{
-    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, EntryKind, Growing, Location, Result,
-};
+use chunk_core::{Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Growing, Location, Result};
 
 use crate::append::AppendSink;
-use crate::attributes;
-use crate::error::Place;
-use crate::file::{self, FileLocking, Found};
+use crate::file::{self, FileLocking};
 use crate::filter::Filter;
+use crate::listing;
 use crate::options::ReadOptions;
 use crate::recover;
 use crate::sink::Hdf5Sink;
-use crate::source::{self, Hdf5Source};
+use crate::source::Hdf5Source;
 
 /// HDF5 files: `run.h5::/group/dataset`.
 ///
@@ -63,9 +60,7 @@ impl Backend for Hdf5 {
 
     fn list(&self, path: &Path) -> Result<Vec<Entry>> {
         let (_own, library_file) = file::open(path, self.reading.locking)?;
-        let place = Place::new(path, "");
-        let found = file::walk(&library_file, &place)?;
-        Ok(found.into_iter().map(|(name, found)| entry(&library_file, path, name, &found)).collect())
+        listing::entries(&library_file, path)
     }
 
     fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
@@ -95,23 +90,4 @@ impl Growing for Hdf5 {
     fn recover(&self, path: &Path) -> Result<Vec<String>> {
         recover::recover(path, self.reading.locking)
     }
-}
-
-/// What stands under a name. Something that cannot be read is listed with the reason.
-fn entry(library_file: &hdf5::File, path: &Path, name: String, found: &Found) -> Entry {
-    let place = Place::new(path, &name);
-    let kind = match found {
-        Found::Group => EntryKind::Group,
-        Found::Other(what) => EntryKind::Other((*what).to_owned()),
-        Found::Dataset => {
-            let opened = library_file.dataset(&name).map_err(|error| place.library("open", &error));
-            match opened.and_then(|dataset| source::entry(&dataset, &place)) {
-                Ok(entry) => EntryKind::Dataset(Box::new(entry)),
-                Err(error) => EntryKind::Other(error.report()),
-            }
-        }
-    };
-    let mut entry = Entry::new(name, kind);
-    entry.attributes = attributes::read(library_file, &entry.name, found);
-    entry
 }

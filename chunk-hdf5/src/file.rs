@@ -7,7 +7,7 @@ use chunk_core::{DataFile, Error, Result};
 use hdf5::{FileBuilder, Group, IndexType, IterationOrder, LinkType, LocationType};
 
 use crate::error::{Place, reason};
-use crate::library;
+use crate::library::{self, Link};
 use crate::recover;
 
 /// Whether a file is locked while it is open.
@@ -100,12 +100,50 @@ pub(crate) fn signature_offset(file: &DataFile, length: u64) -> Result<Option<u6
     Ok(None)
 }
 
-/// What a walk through a file meets.
+/// What stands under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Group,
     Dataset,
-    Other(&'static str),
+    NamedType,
+    SoftLink(String),
+    ExternalLink {
+        file: String,
+        name: String,
+    },
+    /// A link of a kind that some program has registered for itself.
+    UnknownLink,
+    /// An object that the library cannot make out.
+    Unreadable,
+}
+
+impl Found {
+    pub(crate) fn is_dataset(&self) -> bool {
+        *self == Found::Dataset
+    }
+
+    /// What it is, with its article.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Found::Group => "a group",
+            Found::Dataset => "a dataset",
+            Found::NamedType => "a named datatype",
+            Found::SoftLink(_) => "a soft link",
+            Found::ExternalLink { .. } => "a link into another file",
+            Found::UnknownLink => "a link of an unknown kind",
+            Found::Unreadable => "an unreadable object",
+        }
+    }
+}
+
+/// What stands under a name in a group, at the end of this link.
+pub(crate) fn found_by(group: &Group, name: &str, link: Link) -> Found {
+    match link {
+        Link::Hard => object(group, name),
+        Link::Soft(target) => Found::SoftLink(target),
+        Link::External { file, name } => Found::ExternalLink { file, name },
+        Link::UserDefined => Found::UnknownLink,
+    }
 }
 
 /// Everything in a file by its name from the root, groups before what they hold. Links are named, not followed; an
@@ -123,8 +161,9 @@ pub(crate) fn walk(file: &hdf5::File, place: &Place) -> Result<Vec<(String, Foun
             let full = format!("{prefix}/{name}");
             let found = match link.link_type {
                 LinkType::Hard => object(&group, &name),
-                LinkType::Soft => Found::Other("soft link"),
-                LinkType::External => Found::Other("external link"),
+                _ => library::link(&group, &name)
+                    .map_err(fail)?
+                    .map_or(Found::UnknownLink, |link| found_by(&group, &name, link)),
             };
             if entries.len() >= MOST_ENTRIES {
                 return Err(place.unsupported(format!("more than {MOST_ENTRIES} objects")));
@@ -147,20 +186,20 @@ fn object(group: &Group, name: &str) -> Found {
     match group.loc_type_by_name(name) {
         Ok(LocationType::Group) => Found::Group,
         Ok(LocationType::Dataset) => Found::Dataset,
-        Ok(_) => Found::Other("named datatype"),
-        Err(_) => Found::Other("unreadable object"),
+        Ok(_) => Found::NamedType,
+        Err(_) => Found::Unreadable,
     }
 }
 
-fn dataset_names(file: &hdf5::File, place: &Place) -> Result<Vec<String>> {
+fn names(file: &hdf5::File, place: &Place, wanted: impl Fn(&Found) -> bool) -> Result<Vec<String>> {
     let entries = walk(file, place)?;
-    Ok(entries.into_iter().filter(|(_, found)| *found == Found::Dataset).map(|(name, _)| name).collect())
+    Ok(entries.into_iter().filter(|(_, found)| wanted(found)).map(|(name, _)| name).collect())
 }
 
 /// Opens the dataset of this name, or the only one. Gives its name from the root too.
 pub(crate) fn dataset(file: &hdf5::File, path: &Path, name: Option<&str>) -> Result<(hdf5::Dataset, Place)> {
     let Some(name) = name else {
-        let names = dataset_names(file, &Place::new(path, ""))?;
+        let names = names(file, &Place::new(path, ""), Found::is_dataset)?;
         return match names.as_slice() {
             [] => Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: "/".to_owned(), near: Vec::new() }),
             [only] => open_dataset(file, path, only),
@@ -182,7 +221,7 @@ pub(crate) fn automatic_names(file: &hdf5::File, path: &Path) -> Result<Vec<Stri
     }
     let names: Vec<String> = (0..MOST_ENTRIES).map(|number| format!("/data{number}")).take_while(is_dataset).collect();
     if names.is_empty() {
-        let near = near_names(file, &Place::new(path, &alone))?;
+        let near = near_names(file, &Place::new(path, &alone), Found::is_dataset)?;
         return Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: alone, near });
     }
     Ok(names)
@@ -204,11 +243,11 @@ fn open_dataset(file: &hdf5::File, path: &Path, name: &str) -> Result<(hdf5::Dat
         Ok(LocationType::Group) => "a group",
         Ok(_) => "a named datatype",
         Err(_) => {
-            let near = near_names(file, &place)?;
+            let near = near_names(file, &place, Found::is_dataset)?;
             return Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: place.dataset, near });
         }
     };
-    let near = near_names(file, &place)?;
+    let near = near_names(file, &place, Found::is_dataset)?;
     Err(Error::NotADataset { path: path.to_path_buf(), dataset: place.dataset, kind, near })
 }
 
@@ -230,9 +269,9 @@ fn refuse_external_links(file: &hdf5::File, place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Datasets of the file, the likeliest to be meant first.
-fn near_names(file: &hdf5::File, place: &Place) -> Result<Vec<String>> {
-    let mut names = dataset_names(file, place)?;
+/// Names in the file, the likeliest to be meant first, of what is `wanted`.
+pub(crate) fn near_names(file: &hdf5::File, place: &Place, wanted: impl Fn(&Found) -> bool) -> Result<Vec<String>> {
+    let mut names = names(file, place, wanted)?;
     let inside = format!("{}/", place.dataset.trim_end_matches('/'));
     let unlikeness = |name: &String| {
         #[expect(clippy::cast_sign_loss, reason = "a likeness is between 0 and 1")]

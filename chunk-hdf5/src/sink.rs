@@ -1,41 +1,46 @@
-//! A new dataset of a new HDF5 file as a sink.
+//! A new dataset as a sink.
 
-use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chunk_core::{ChunkSink, Cost, DatasetInfo, Error, NewFile, Result, Scalar, Shape, Slab, Worker};
+use chunk_core::{ChunkSink, Cost, DatasetInfo, Error, Result, Scalar, Shape, Slab, Worker};
 use hdf5::{Dataset, Datatype};
 
+use crate::changing::Changing;
 use crate::codec::{Pipeline, StoredFilter};
+use crate::destination::Destination;
 use crate::dtype;
-use crate::error::Place;
-use crate::file::{self, FileLocking};
+use crate::file::FileLocking;
 use crate::filter::Filter;
+use crate::journal::{Journal, PAGE};
 use crate::library::{self, Creation};
 use crate::writer::ChunkWriter;
 
-/// A dataset being written to a new HDF5 file.
+/// A dataset being written: to a new HDF5 file, to one that is there, or to one that an
+/// [`Hdf5Editor`](crate::Hdf5Editor) has open.
 ///
 /// Chunks are compressed on the worker's threads; the library's lock is taken only to hand a finished chunk over.
-/// The file is made under a temporary name beside its own, synced and renamed by `finish`.
+/// A new file is made under a temporary name beside its own, synced and renamed by `finish`. In one that is there nothing
+/// changes for others before `finish`, and that commits all or nothing: see the crate's documentation on growing. The
+/// sink of an editor gives the dataset its name with `finish`, and the editor commits.
 #[derive(Debug)]
 pub struct Hdf5Sink {
     info: DatasetInfo,
-    place: Place,
+    destination: Destination,
     writer: ChunkWriter,
     filters: Vec<StoredFilter>,
     kind: Datatype,
-    overwrite: bool,
+    /// Whether something could not be written.
+    failed: AtomicBool,
     output: Mutex<Option<Output>>,
 }
 
-/// The file while it has its temporary name. Fields are dropped in order: the library closes before the file goes.
+/// The dataset while it has no name. Fields are dropped in order.
 #[derive(Debug)]
 struct Output {
     dataset: Dataset,
-    file: hdf5::File,
-    new: NewFile,
+    file: Arc<Changing>,
     /// The extents now.
     shape: Shape,
 }
@@ -44,15 +49,18 @@ struct Output {
 const DEFAULT_CHUNK_BYTES: u64 = 1 << 20;
 
 impl Hdf5Sink {
-    /// A sink for the dataset `name`, `/data` if `None`, of a new file at `path`. Creates nothing yet.
+    /// A sink for the dataset `name`, `/data` if `None`, of the file at `path`: a new one, or one that is there and does
+    /// not have this dataset. Creates nothing yet.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`], unless `overwrite`, and even then if the file holds other datasets, which would be
-    /// lost; a missing directory; a dtype or a chunk size that HDF5 or the filter cannot hold.
+    /// [`Error::AlreadyExists`]; [`Error::InvalidLocation`] for a name that no dataset can have, [`Error::NotAGroup`] for
+    /// one that would be inside of a dataset; [`Error::Locked`] while others write the file; a missing directory; a
+    /// malformed file; a dtype or a chunk size that HDF5 or the filter cannot hold.
     pub fn create(path: impl AsRef<Path>, name: Option<&str>, info: DatasetInfo, filter: Filter) -> Result<Self> {
         Hdf5Sink::create_with(path.as_ref(), name, info, filter, false, FileLocking::default())
     }
 
+    /// The same; what has the name is replaced if `overwrite`. A file that holds nothing else is replaced as a whole.
     pub(crate) fn create_with(
         path: &Path,
         name: Option<&str>,
@@ -61,12 +69,12 @@ impl Hdf5Sink {
         overwrite: bool,
         locking: FileLocking,
     ) -> Result<Self> {
-        let name = file::absolute(name.unwrap_or("data"));
-        let place = Place::new(path, &name);
-        if name.is_empty() {
-            return Err(place.unsupported("the root group cannot be a dataset"));
-        }
-        check_target(&place, overwrite, locking)?;
+        let destination = Destination::of_path(path, name.unwrap_or("data"), overwrite, locking)?;
+        Hdf5Sink::new(destination, info, filter)
+    }
+
+    pub(crate) fn new(destination: Destination, info: DatasetInfo, filter: Filter) -> Result<Self> {
+        let place = &destination.place;
         let mut info = info.with_name(place.name());
         info.identity = None;
         info.check()?;
@@ -85,7 +93,8 @@ impl Hdf5Sink {
         let pipeline = Pipeline::new(&filters).map_err(|filter| Error::InvalidArgument(filter.to_string()))?;
         let fill = info.fill.clone().unwrap_or_else(|| Scalar::zero(info.dtype.clone()));
         let writer = ChunkWriter::new(place.clone(), chunk, pipeline, size, fill);
-        Ok(Hdf5Sink { info, place, writer, filters, kind, overwrite, output: Mutex::new(None) })
+        let (failed, output) = (AtomicBool::new(false), Mutex::new(None));
+        Ok(Hdf5Sink { info, destination, writer, filters, kind, failed, output })
     }
 
     /// That `slab` is inside the dataset, as far as it may grow.
@@ -102,9 +111,8 @@ impl Hdf5Sink {
         Err(Error::SlabOutOfBounds { slab: slab.clone(), shape, dataset })
     }
 
-    /// The dataset in the file under its temporary name, made by the first call and large enough for `slab`, and its
-    /// shape.
-    fn output(&self, slab: &Slab) -> Result<(Dataset, Shape)> {
+    /// The dataset, made by the first call and large enough for `slab`, its shape, and its file.
+    fn output(&self, slab: &Slab) -> Result<(Dataset, Shape, Arc<Changing>)> {
         let mut output = lock(&self.output);
         let output = match &mut *output {
             Some(output) => output,
@@ -113,21 +121,16 @@ impl Hdf5Sink {
         let shape = grown(&output.shape, slab);
         if shape != output.shape {
             let set = library::set_extents(&output.dataset, &shape);
-            set.map_err(|error| self.place.library("grow", &error))?;
+            set.map_err(|error| output.file.fail(self.destination.place.library("grow", &error)))?;
             output.shape = shape;
         }
-        Ok((output.dataset.clone(), output.shape.clone()))
+        Ok((output.dataset.clone(), output.shape.clone(), output.file.clone()))
     }
 
     fn begin(&self) -> Result<Output> {
-        let new = NewFile::beside(&self.place.path)?;
-        let fail = |error: hdf5::Error| self.place.library("create", &error);
-        let mut options = file::library_options();
-        options.with_fapl(|list| list.libver_v110());
-        let file = options.create(new.temporary_path()).map_err(fail)?;
+        let file = self.destination.open()?;
         let fixed: Vec<_> = self.info.shape.iter().map(|extent| Some(*extent)).collect();
         let creation = Creation {
-            name: &self.place.dataset,
             kind: &self.kind,
             extents: &self.info.shape,
             most: self.info.max_shape.as_ref().unwrap_or(&fixed),
@@ -136,8 +139,20 @@ impl Hdf5Sink {
             fill: self.info.fill.as_ref().map(Scalar::bytes),
             mappings: &[],
         };
-        let dataset = library::create(&file, &creation).map_err(fail)?;
-        Ok(Output { dataset, file, new, shape: self.info.shape.clone() })
+        let dataset = library::create(file.library(), &creation);
+        let dataset = dataset.map_err(|error| file.fail(self.destination.place.library("create", &error)))?;
+        Ok(Output { dataset, file, shape: self.info.shape.clone() })
+    }
+
+    fn write(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
+        let (dataset, shape, file) = self.output(slab)?;
+        let written = if self.info.shape.is_empty() {
+            let written = library::write(&dataset, &self.kind, slab.start(), slab.count(), data);
+            written.map_err(|error| self.destination.place.library("write", &error))
+        } else {
+            self.writer.write(&dataset, &shape, slab, data, worker)
+        };
+        written.map_err(|error| if matches!(error, Error::Backend { .. }) { file.fail(error) } else { error })
     }
 }
 
@@ -147,7 +162,9 @@ impl ChunkSink for Hdf5Sink {
     }
 
     fn held_bytes(&self) -> u64 {
-        self.writer.index_bytes(self.writer.grid(&self.info.shape).len())
+        // Where the file has room that is not used, the dataset goes through the journal.
+        let pages = self.destination.free.min(self.info.bytes()) / PAGE;
+        self.writer.index_bytes(self.writer.grid(&self.info.shape).len()) + Journal::held_bytes(pages)
     }
 
     fn cost(&self, slab: &Slab, threads: usize) -> Cost {
@@ -160,22 +177,16 @@ impl ChunkSink for Hdf5Sink {
         if slab.is_empty() {
             return Ok(());
         }
-        let (dataset, shape) = self.output(slab)?;
-        if self.info.shape.is_empty() {
-            let written = library::write(&dataset, &self.kind, slab.start(), slab.count(), data);
-            return written.map_err(|error| self.place.library("write", &error));
-        }
-        self.writer.write(&dataset, &shape, slab, data, worker)
+        self.write(slab, data, worker).inspect_err(|_| self.failed.store(true, Ordering::Relaxed))
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(self.destination.place.unsupported("an earlier write failed: the dataset is not complete"));
+        }
         let output = lock(&self.output).take();
-        let Output { dataset, file, new, .. } = output.map_or_else(|| self.begin(), Ok)?;
-        let fail = |error: hdf5::Error| self.place.library("finish", &error);
-        drop(dataset);
-        file.flush().map_err(fail)?;
-        file.close().map_err(fail)?;
-        new.publish(self.overwrite)
+        let Output { dataset, file, .. } = output.map_or_else(|| self.begin(), Ok)?;
+        self.destination.finish(file, dataset)
     }
 }
 
@@ -186,36 +197,6 @@ fn grown(shape: &Shape, slab: &Slab) -> Shape {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What can be wrong with the output before there is one.
-fn check_target(place: &Place, overwrite: bool, locking: FileLocking) -> Result<()> {
-    NewFile::check(&place.path, overwrite)?;
-    if fs::symlink_metadata(&place.path).is_err() {
-        return Ok(());
-    }
-    check_nothing_else_is_lost(place, locking)
-}
-
-/// Overwriting replaces the file: it must hold nothing but the dataset that is replaced.
-fn check_nothing_else_is_lost(place: &Place, locking: FileLocking) -> Result<()> {
-    let (_own, library_file) = match file::open(&place.path, locking) {
-        Ok(files) => files,
-        // A file that was cut off, or is empty, has nothing to lose; another format has.
-        Err(Error::Corrupt { .. }) => return Ok(()),
-        Err(Error::WrongFormat { .. }) if fs::metadata(&place.path).is_ok_and(|metadata| metadata.len() == 0) => {
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
-    let entries = file::walk(&library_file, place)?;
-    let others = entries.iter().filter(|(name, found)| *found != file::Found::Group && *name != place.dataset);
-    match others.map(|(name, _)| name).next() {
-        Some(other) => Err(place.unsupported(format!(
-            "overwriting replaces the whole file, which also holds {other}: remove it or write elsewhere"
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// The chunk shape asked for, clipped where HDF5 wants it (a chunk is no longer than an axis that cannot grow), or

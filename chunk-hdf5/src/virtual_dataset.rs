@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use chunk_core::{DatasetInfo, NewFile, Result, Scalar, Shape};
+use chunk_core::{DatasetInfo, Result, Scalar, Shape};
 use hdf5::dataset::Layout;
 
-use crate::error::Place;
-use crate::file;
+use crate::destination::Destination;
+use crate::file::{self, FileLocking};
 use crate::library::{self, Creation};
 use crate::links;
 use crate::options::ReadOptions;
@@ -104,26 +104,19 @@ impl VirtualDataset {
         VirtualDataset { info, name: file::absolute(&name.into()), mappings }
     }
 
-    /// Writes the dataset to a new file at `path`, under a temporary name until it is complete.
+    /// Writes the dataset to the file at `path`: a new one, under a temporary name until it is complete, or one that is
+    /// there, in place. If `overwrite`, it takes the name from the dataset that has it.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`](chunk_core::Error::AlreadyExists), unless it may be overwritten; a missing directory; a
     /// dtype that HDF5 cannot hold; mappings that libhdf5 refuses.
     pub fn write(&self, path: impl AsRef<Path>, overwrite: bool) -> Result<()> {
-        let path = path.as_ref();
-        let place = Place::new(path, &self.name);
-        if self.name.is_empty() {
-            return Err(place.unsupported("the root group cannot be a dataset"));
-        }
+        let destination = Destination::of_path(path.as_ref(), &self.name, overwrite, FileLocking::default())?;
+        let place = &destination.place;
         self.info.check()?;
         let kind = crate::dtype::datatype(&self.info.dtype).map_err(|unmapped| place.unmapped("HDF5", unmapped))?;
-        NewFile::check(path, overwrite)?;
-        let new = NewFile::beside(path)?;
-        let fail = |error: hdf5::Error| place.library("create", &error);
-        let library_file = file::library_options().create(new.temporary_path()).map_err(fail)?;
         let fixed: Vec<_> = self.info.shape.iter().map(|extent| Some(*extent)).collect();
         let creation = Creation {
-            name: &place.dataset,
             kind: &kind,
             extents: &self.info.shape,
             most: self.info.max_shape.as_ref().unwrap_or(&fixed),
@@ -132,9 +125,9 @@ impl VirtualDataset {
             fill: self.info.fill.as_ref().map(Scalar::bytes),
             mappings: &self.mappings,
         };
-        let dataset = library::create(&library_file, &creation).map_err(fail)?;
-        drop(dataset);
-        library_file.close().map_err(fail)?;
-        new.publish(overwrite)
+        let file = destination.open()?;
+        let dataset = library::create(file.library(), &creation);
+        let dataset = dataset.map_err(|error| file.fail(place.library("create", &error)))?;
+        destination.finish(file, dataset)
     }
 }

@@ -97,7 +97,7 @@ impl Npy {
             return Entry::new(entry.name.clone(), EntryKind::Other("not an array".to_owned()));
         };
         match self.open_member(archive, entry) {
-            Err(error) => Entry::new(name, EntryKind::Other(error.report())),
+            Err(error) => Entry::new(name, EntryKind::Unreadable(error.report())),
             Ok(file) => {
                 let filters = if entry.is_deflated() { vec!["deflate".to_owned()] } else { Vec::new() };
                 described(&file, name, filters, entry.stored())
@@ -202,7 +202,7 @@ impl Growing for Npy {
             // An archive is written at once; what is wrong with it is an error of its members.
             let entries = self.list(path)?;
             let broken = entries.into_iter().filter_map(|entry| match entry.kind {
-                EntryKind::Other(what) if what != "not an array" => Some(format!("{}: {what}", entry.name)),
+                EntryKind::Unreadable(what) => Some(format!("{}: {what}", entry.name)),
                 _ => None,
             });
             return Ok(broken.collect());

@@ -3,21 +3,20 @@
 use hdf5::sync::sync;
 use hdf5::{Dataset, Dataspace, Datatype};
 use hdf5_sys::h5::hsize_t;
-use hdf5_sys::h5d::H5Dcreate2;
+use hdf5_sys::h5d::H5Dcreate_anon;
 use hdf5_sys::h5p::{
-    H5P_CLS_DATASET_CREATE, H5P_CLS_LINK_CREATE, H5P_DEFAULT, H5Pcreate, H5Pset_chunk,
-    H5Pset_create_intermediate_group, H5Pset_fill_value, H5Pset_filter, H5Pset_obj_track_times,
+    H5P_CLS_DATASET_CREATE, H5P_DEFAULT, H5Pcreate, H5Pset_chunk, H5Pset_fill_value, H5Pset_filter,
+    H5Pset_obj_track_times,
 };
 use hdf5_sys::h5s::{H5S_UNLIMITED, H5S_class_t, H5Screate, H5Screate_simple};
 
-use super::{Handle, Result, check, dataspace, rank_of, text, virtual_map};
+use super::{Handle, Result, check, dataspace, rank_of, virtual_map};
 use crate::codec::StoredFilter;
 use crate::virtual_dataset::VirtualMapping;
 
 /// What a dataset is created with.
 #[derive(Debug)]
 pub(crate) struct Creation<'a> {
-    pub(crate) name: &'a str,
     pub(crate) kind: &'a Datatype,
     pub(crate) extents: &'a [u64],
     pub(crate) most: &'a [Option<u64>],
@@ -30,21 +29,14 @@ pub(crate) struct Creation<'a> {
     pub(crate) mappings: &'a [VirtualMapping],
 }
 
-/// Creates a dataset, and the groups that its name goes through.
+/// Creates a dataset that has no name yet. If it is given none, it goes when it is closed.
 pub(crate) fn create(file: &hdf5::File, creation: &Creation) -> Result<Dataset> {
-    let name = text(creation.name)?;
     sync(|| {
         let space = create_space(creation.extents, creation.most)?;
         let list = creation_list(creation)?;
         creation.mappings.iter().try_for_each(|mapping| virtual_map::add(&list, &space, mapping))?;
-        // SAFETY: a plain call that makes a property list, owned by the handle.
-        let links = Handle::new(unsafe { H5Pcreate(*H5P_CLS_LINK_CREATE) })?;
-        // SAFETY: an open property list of link creation.
-        check(unsafe { H5Pset_create_intermediate_group(links.0, 1) })?;
-        // SAFETY: all identifiers are open and the name ends with a zero.
-        let id = unsafe {
-            H5Dcreate2(file.id(), name.as_ptr(), creation.kind.id(), space.id(), links.0, list.0, H5P_DEFAULT)
-        };
+        // SAFETY: all identifiers are open.
+        let id = unsafe { H5Dcreate_anon(file.id(), creation.kind.id(), space.id(), list.0, H5P_DEFAULT) };
         check(id)?;
         // SAFETY: a fresh identifier of a dataset, whose one reference passes to the binding.
         unsafe { hdf5::from_id(id) }

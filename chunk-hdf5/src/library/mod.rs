@@ -10,6 +10,7 @@ mod datatype;
 mod driver;
 mod link;
 mod new_datatype;
+mod structure;
 mod transfer;
 mod variable;
 mod virtual_map;
@@ -32,6 +33,7 @@ pub(crate) use self::datatype::{Class, Member, Padding, class, is_little_endian}
 pub(crate) use self::driver::{Shared, flush, open_staged};
 pub(crate) use self::link::{Link, link};
 pub(crate) use self::new_datatype::{Atom, array, compound, enumeration, fixed_string, native, opaque};
+pub(crate) use self::structure::{copy_object, free_space, link_dataset, link_soft, move_link};
 pub(crate) use self::transfer::{chunk_size, convert, read, read_chunk, set_extents, write, write_chunk};
 pub(crate) use self::variable::{Elements, read_sequences, read_strings, referenced_name};
 pub(crate) use self::virtual_map::virtual_mappings;

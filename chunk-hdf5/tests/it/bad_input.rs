@@ -103,14 +103,17 @@ fn an_output_that_exists_is_kept() {
     let path = folder.path().join("x.h5");
     sample(&path, "none");
     let before = fs::read(&path).unwrap();
-    let again = || Hdf5Sink::create(&path, None, DatasetInfo::new([1], DType::U8), Filter::NONE);
-    assert!(matches!(again(), Err(Error::AlreadyExists { .. })));
-
-    // Overwriting would lose another dataset.
-    let location = Location::new(&path).with_dataset("other");
-    let options = CreateOptions::default().with_overwrite(true);
-    let error = Hdf5::default().create(&location, DatasetInfo::new([1], DType::U8), &options).unwrap_err();
-    assert!(error.to_string().contains("also holds /group/velocity"), "{error}");
+    let again = |name: &str, overwrite: bool| {
+        let location = Location::new(&path).with_dataset(name);
+        let options = CreateOptions::default().with_overwrite(overwrite);
+        Hdf5::default().create(&location, DatasetInfo::new([1], DType::U8), &options).map(drop)
+    };
+    for (name, overwrite) in [("/group/velocity", false), ("/group", false), ("/group", true)] {
+        let error = again(name, overwrite).unwrap_err();
+        assert!(matches!(&error, Error::AlreadyExists { dataset, .. } if dataset == name), "{error}");
+    }
+    assert!(matches!(again("/group/velocity/x", true), Err(Error::NotAGroup { .. })));
+    assert!(matches!(again("/group/../x", true), Err(Error::InvalidLocation { .. })));
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

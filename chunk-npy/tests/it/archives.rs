@@ -32,7 +32,7 @@ fn names_are_numpys() {
         .iter()
         .map(|entry| match &entry.kind {
             EntryKind::Dataset(dataset) => format!("{} {} {:?}", entry.name, dataset.info.dtype, dataset.filters),
-            EntryKind::Other(what) => format!("{}: {what}", entry.name),
+            EntryKind::Unreadable(what) | EntryKind::Other(what) => format!("{}: {what}", entry.name),
             other => panic!("{}: {other:?}", entry.name),
         })
         .collect();
@@ -41,6 +41,7 @@ fn names_are_numpys() {
     assert_eq!(listed[3], "group/names U5 [\"deflate\"]");
     assert!(listed[4].starts_with("objects: ") && listed[4].contains("pickle"), "{}", listed[4]);
     assert_eq!(listed[5], "README: not an array");
+    assert!(matches!(entries[4].kind, EntryKind::Unreadable(_)) && matches!(entries[5].kind, EntryKind::Other(_)));
     for name in ["stored", "/stored", "stored.npy"] {
         assert_eq!(member(Path::new(ARCHIVE), name).unwrap()[5], 25);
     }

@@ -186,7 +186,7 @@ impl Backend for SmallBackend {
             return Err(Error::InvalidArgument(format!("no filter {filter:?}")));
         }
         if path.exists() && !options.overwrite && !self.is(ReplacesWithoutAsking) {
-            return Err(Error::AlreadyExists { path, hint: "" });
+            return Err(Error::AlreadyExists { path, dataset: String::new(), hint: "" });
         }
         let refused = (self.is(RefusesScalars) && info.shape.is_empty())
             || (self.is(RefusesEmptyArrays) && info.shape.contains(&0));
@@ -507,7 +507,7 @@ impl ChunkSink for SmallSink {
         self.begin()?;
         if !self.overwrite && self.path.exists() && !self.is(ReplacesWhatAppeared) && !self.is(WritesUnderTheFinalName)
         {
-            return Err(Error::AlreadyExists { path: self.path.clone(), hint: "" });
+            return Err(Error::AlreadyExists { path: self.path.clone(), dataset: String::new(), hint: "" });
         }
         let SmallSink { backend, info, memory, output, path, file, appending, state, .. } = *self;
         Box::new(memory).finish()?;

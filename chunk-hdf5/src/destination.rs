@@ -1,0 +1,155 @@
+//! Where a new dataset goes: into a file of its own, into one that is there, or into one that an editor has open.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use chunk_core::{DataFile, Error, NewFile, Result};
+use hdf5::{Dataset, Group};
+
+use crate::changing::Changing;
+use crate::error::Place;
+use crate::file::{self, FileLocking, Found};
+use crate::library;
+use crate::superblock::Superblock;
+use crate::tree;
+
+/// The name that a new dataset is to have. The dataset is made without it and gets it when it is complete: one that is
+/// given up leaves nothing, and one that it replaces is there until then.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    pub(crate) place: Place,
+    overwrite: bool,
+    target: Target,
+    /// Bytes of the file that are not used, and may be for the dataset.
+    pub(crate) free: u64,
+}
+
+#[derive(Debug)]
+enum Target {
+    Path(FileLocking),
+    Editor(Arc<Changing>),
+}
+
+/// What is done with the file at a path.
+enum Way {
+    /// It is made, or replaced: nothing else is in it.
+    Anew,
+    /// It is changed in place, and has so many bytes that are not used.
+    InPlace { free: u64 },
+}
+
+impl Destination {
+    /// A name in the file at `path`, which is looked at.
+    ///
+    /// # Errors
+    /// As [`tree::checked`] and [`tree::check_free`]; a name that is there and may not be overwritten, or is not that of
+    /// a dataset; a missing directory; a file that is no HDF5 file, or is locked.
+    pub(crate) fn of_path(path: &Path, name: &str, overwrite: bool, locking: FileLocking) -> Result<Self> {
+        let place = Place::new(path, &tree::checked(name)?);
+        let free = match way(&place, overwrite, locking)? {
+            Way::Anew => 0,
+            Way::InPlace { free } => free,
+        };
+        Ok(Destination { place, overwrite, target: Target::Path(locking), free })
+    }
+
+    /// A name in a file that an editor has open.
+    ///
+    /// # Errors
+    /// As [`tree::check_free`].
+    pub(crate) fn in_editor(file: &Arc<Changing>, place: Place) -> Result<Self> {
+        tree::check_free(file.library(), &place)?;
+        let free = library::free_space(file.library());
+        let free = free.map_err(|error| file.fail(place.library("look up", &error)))?;
+        Ok(Destination { place, overwrite: false, target: Target::Editor(file.clone()), free })
+    }
+
+    /// The file, open to be changed.
+    pub(crate) fn open(&self) -> Result<Arc<Changing>> {
+        let locking = match &self.target {
+            Target::Editor(file) => return Ok(file.clone()),
+            Target::Path(locking) => *locking,
+        };
+        // It may have changed since it was looked at.
+        let file = match way(&self.place, self.overwrite, locking)? {
+            Way::Anew => Changing::create(&self.place.path, self.overwrite)?,
+            Way::InPlace { .. } => Changing::open(&self.place.path, locking)?,
+        };
+        Ok(Arc::new(file))
+    }
+
+    /// Gives the dataset its name. Unless an editor has the file, that is finished.
+    pub(crate) fn finish(&self, file: Arc<Changing>, dataset: Dataset) -> Result<()> {
+        self.give_name(&file, &dataset)?;
+        drop(dataset);
+        match (&self.target, Arc::into_inner(file)) {
+            (Target::Path(_), Some(file)) => file.finish(),
+            (Target::Path(_), None) => unreachable!("nobody else has it"),
+            (Target::Editor(_), _) => Ok(()),
+        }
+    }
+
+    fn give_name(&self, file: &Changing, dataset: &Dataset) -> Result<()> {
+        let (library_file, name) = (file.library(), &self.place.dataset);
+        let replaced = check(library_file, &self.place, self.overwrite)?;
+        let removed = if replaced { library_file.unlink(name) } else { Ok(()) };
+        let named = removed
+            .and_then(|()| tree::create_parents(library_file, name))
+            .and_then(|()| library::link_dataset(library_file, dataset, name));
+        named.map_err(|error| file.fail(self.place.library("create", &error)))
+    }
+}
+
+/// What is to be done with the file of `place` so that a dataset gets this name.
+fn way(place: &Place, overwrite: bool, locking: FileLocking) -> Result<Way> {
+    let path = &place.path;
+    NewFile::check(path, true)?;
+    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(Way::Anew) };
+    let (own, library_file) = match file::open(path, locking) {
+        Ok(files) => files,
+        // A file that was cut off, or is empty, has nothing to lose; another format has.
+        Err(Error::Corrupt { .. }) if overwrite => return Ok(Way::Anew),
+        Err(Error::WrongFormat { .. }) if overwrite && metadata.len() == 0 => return Ok(Way::Anew),
+        Err(Error::Corrupt { .. } | Error::WrongFormat { .. }) if !overwrite => {
+            NewFile::check(path, false)?;
+            return Ok(Way::Anew); // it has just gone
+        }
+        Err(error) => return Err(error),
+    };
+    if check(&library_file, place, overwrite)? && is_alone(&own, &library_file, place)? {
+        return Ok(Way::Anew);
+    }
+    let free = library::free_space(&library_file).map_err(|error| place.library("look up", &error))?;
+    Ok(Way::InPlace { free })
+}
+
+/// That a dataset can get this name. Whether it takes it from another.
+fn check(library_file: &hdf5::File, place: &Place, overwrite: bool) -> Result<bool> {
+    tree::check_parents(library_file, place)?;
+    match tree::found(library_file, place)? {
+        None => Ok(false),
+        Some(Found::Dataset) if overwrite => Ok(true),
+        Some(found) => Err(tree::already_exists(place, &found)),
+    }
+}
+
+/// Whether the file holds nothing beside the dataset and the groups that it is in: then a new file in its place is
+/// smaller than the old one with a hole in it.
+fn is_alone(own: &DataFile, library_file: &hdf5::File, place: &Place) -> Result<bool> {
+    let fail = |error: hdf5::Error| place.library("list", &error);
+    if Superblock::read(own)?.offset > 0 {
+        return Ok(false);
+    }
+    for group in tree::parents(&place.dataset).chain(["/"]) {
+        let group = library_file.group(group).map_err(fail)?;
+        if group.len() != 1 || has_attributes(&group).map_err(fail)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn has_attributes(group: &Group) -> hdf5::Result<bool> {
+    Ok(group.loc_info()?.num_attrs > 0)
+}
