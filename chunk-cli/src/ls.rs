@@ -97,7 +97,7 @@ impl LsArgs {
         };
         match &entry.kind {
             EntryKind::Dataset(dataset) => record.dataset = Some(DatasetRecord::stored(dataset)),
-            EntryKind::Link { file, target } => (record.file, record.target) = (file.as_deref(), Some(target)),
+            EntryKind::Link { file, target } => (record.file, record.target) = (file.as_deref(), Some(target.as_str())),
             _ => {}
         }
         record.attributes = self.attributes.then(|| attributes(&entry.attributes));

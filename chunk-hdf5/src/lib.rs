@@ -31,6 +31,7 @@ mod superblock;
 mod tree;
 mod untrusted;
 mod variable;
+mod variable_writer;
 mod virtual_dataset;
 mod writer;
 
@@ -43,6 +44,7 @@ pub use crate::options::ReadOptions;
 pub use crate::sink::Hdf5Sink;
 pub use crate::source::Hdf5Source;
 pub use crate::variable::{Hdf5References, Hdf5Sequences, Hdf5Strings};
+pub use crate::variable_writer::{Hdf5SequenceWriter, Hdf5StringWriter};
 pub use crate::virtual_dataset::{Hyperslab, Opened, Region, VirtualDataset, VirtualMapping};
 
 /// The versions of the C libraries inside, for people.

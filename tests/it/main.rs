@@ -26,6 +26,7 @@ mod selection_texts;
 mod selections;
 mod show;
 mod stats;
+mod variable;
 mod verify;
 mod virtual_datasets;
 mod written;
