@@ -101,6 +101,17 @@ impl RowWriter {
     }
 }
 
+impl Drop for RowWriter {
+    /// Of one that is not finished, nothing is left.
+    fn drop(&mut self) {
+        if let Some(Output { dataset, file }) = self.output.take() {
+            // What fails here fails the file, too.
+            let _ =
+                library::give_up(&dataset).map_err(|error| file.fail(self.destination.place.library("drop", &error)));
+        }
+    }
+}
+
 /// Hands elements to the library: dataset, datatype, start and count of the piece that they are.
 type Write = fn(&Dataset, &Datatype, &[u64], &[u64], &[Vec<u8>]) -> hdf5::Result<()>;
 

@@ -21,7 +21,8 @@ def check(path):
         rows = file["rows"]
         assert rows.shape == (1000, 2, 5) and rows.maxshape == (None, 2, 5), rows
         assert rows.asstr()[()].ravel().tolist() == TEXTS
-        assert [len(text) for text in file["long"]] == [9 << 20, 18 << 20, 36 << 20]
+        lengths = [len(text) for text in file["long"]]
+        assert lengths == [9 << 20, 18 << 20, 36 << 20], lengths
         assert file["none"].shape == (0,)
         hits = file["hits"]
         assert h5py.check_vlen_dtype(hits.dtype) == np.dtype("i4"), hits.dtype

@@ -24,7 +24,7 @@ use hdf5_sys::h5i::{H5Idec_ref, hid_t};
 
 pub(crate) use self::attribute::attribute_bytes;
 use self::create::create_space;
-pub(crate) use self::create::{Creation, create};
+pub(crate) use self::create::{Creation, create, give_up};
 pub(crate) use self::dataset::{
     Extents, ExternalPiece, extents, external_pieces, fill_value, filters, has_extensible_array,
     leaves_edges_unfiltered, storage_size, stored_type,
