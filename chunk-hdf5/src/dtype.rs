@@ -113,8 +113,10 @@ impl Walk {
             Class::Compound { members } => self.structure(size, members),
             Class::Enum { base, members } => self.enumeration(&base, members),
             Class::Array { element, extents } => self.array(size, &element, &extents),
-            Class::VariableString { .. } => Err(Unmapped::Kind("variable-length text (see Hdf5Strings)".to_owned())),
-            Class::Sequence { .. } => Err(Unmapped::Kind("variable-length sequences (see Hdf5Sequences)".to_owned())),
+            Class::VariableString { .. } => Err(Unmapped::Kind("text of variable length (see Hdf5Strings)".to_owned())),
+            Class::Sequence { .. } => {
+                Err(Unmapped::Kind("sequences of variable length (see Hdf5Sequences)".to_owned()))
+            }
             Class::ObjectReference => Err(Unmapped::Kind("object references (see Hdf5References)".to_owned())),
             Class::Other(what) => Err(Unmapped::Kind(what.to_owned())),
         }
