@@ -39,7 +39,7 @@ impl AppendArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         let run = self.run.to_run(context);
         let inputs = Inputs::open(&context.registry, &self.inputs, self.axis, self.run.budget())?;
-        inputs.locations.iter().try_for_each(|input| check_apart(input, &self.output))?;
+        inputs.locations.iter().try_for_each(|input| check_apart(&context.registry, input, &self.output))?;
         match self.open_existing(context, inputs.axis)? {
             Some(sink) => self.append(&run, &inputs, sink, out),
             None => self.create(context, &run, &inputs, out),
@@ -79,7 +79,7 @@ impl AppendArgs {
         }
         match self.open(context, axis) {
             Ok(sink) => Ok(Some(sink)),
-            Err(Error::FileNotFound { .. }) => Ok(None),
+            Err(Error::FileNotFound { .. } | Error::DatasetNotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

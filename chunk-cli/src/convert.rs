@@ -42,8 +42,8 @@ pub(crate) struct ConvertArgs {
 impl ConvertArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         let Dataset { source, location: input } = self.input.open(&context.registry)?;
-        check_apart(&input, &self.output)?;
         let output = output_location(&context.registry, &input, &self.output);
+        check_apart(&context.registry, &input, &output)?;
         let source = self.cast(source)?;
         let run = self.run.to_run(context);
         let info = described(source.info());

@@ -51,8 +51,8 @@ impl FftArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         let Dataset { source, location: input } = self.input.open(&context.registry)?;
         let axis = axis_of(self.axis, source.info())?;
-        check_apart(&input, &self.output)?;
         let output = output_location(&context.registry, &input, &self.output);
+        check_apart(&context.registry, &input, &output)?;
         let input = source.info().clone();
         let node = self.node(source, axis)?;
         let info = self.output_options.wished(output_info(&input, node.info(), axis))?;

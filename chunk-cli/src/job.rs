@@ -8,7 +8,7 @@ use chunk_core::{
 use serde::Serialize;
 
 use crate::failure::{Outcome, say};
-use crate::names::{only_dataset, same_file};
+use crate::names::{only_dataset, parts, same_file};
 use crate::options::{OVERWRITE_HINT, OutputOptions, RunOptions};
 use crate::output::{Out, print, print_json, rate, rate_text};
 use crate::progress::ProgressWhen;
@@ -112,9 +112,15 @@ pub(crate) fn output_location(registry: &Registry, input: &Location, output: &Lo
     output.clone().with_dataset(name.unwrap_or_else(|| "/data".to_owned()))
 }
 
-/// That the output does not take the place of the file that is read.
-pub(crate) fn check_apart(input: &Location, output: &Location) -> Result<()> {
-    if input.scheme() == output.scheme() && input.path() == output.path() || same_file(input.path(), output.path()) {
+/// That the output does not take the place of what is read: it is in another file, or has another name in the same one.
+pub(crate) fn check_apart(registry: &Registry, input: &Location, output: &Location) -> Result<()> {
+    let same = input.scheme() == output.scheme() && input.path() == output.path();
+    if !same && !same_file(input.path(), output.path()) {
+        return Ok(());
+    }
+    let read = input.dataset().map(str::to_owned).or_else(|| only_dataset(registry, input));
+    let (read, written) = (parts(read.as_deref()), parts(output.dataset()));
+    if read.is_empty() || written.is_empty() || read == written {
         return Err(Error::OutputIsInput { path: output.path().to_owned() });
     }
     Ok(())

@@ -11,6 +11,11 @@ pub(crate) fn plain(name: &str) -> &str {
     name.trim_matches('/')
 }
 
+/// What stands between the slashes of a name.
+pub(crate) fn parts(name: Option<&str>) -> Vec<&str> {
+    name.unwrap_or_default().split('/').filter(|part| !part.is_empty()).collect()
+}
+
 /// What `name` is called from `group`, empty for the group itself; `None` if it is not inside. No group is the root.
 pub(crate) fn relative<'a>(name: &'a str, group: Option<&str>) -> Option<&'a str> {
     let (name, group) = (plain(name), plain(group.unwrap_or_default()));

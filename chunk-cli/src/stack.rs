@@ -39,8 +39,8 @@ impl StackArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         let run = self.run.to_run(context);
         let inputs = Inputs::open(&context.registry, &self.inputs, self.axis, self.run.budget())?;
-        inputs.locations.iter().try_for_each(|input| check_apart(input, &self.output))?;
         let output = output_location(&context.registry, &inputs.locations[0], &self.output);
+        inputs.locations.iter().try_for_each(|input| check_apart(&context.registry, input, &output))?;
         let info = described(inputs.source.info());
         let planned = plan_copy(&context.registry, &run, &inputs.source, &output, info, &self.output_options);
         let (plan, sink) = planned?;

@@ -90,6 +90,14 @@ impl DataFile {
         self.locks(self.file.try_lock_shared())
     }
 
+    /// Gives back what [`lock`](DataFile::lock) or [`lock_shared`](DataFile::lock_shared) took, if anything.
+    pub fn unlock(&self) {
+        if self.locked.swap(false, Ordering::Relaxed) {
+            // If this fails it is given back when the file is closed.
+            let _ = self.file.unlock();
+        }
+    }
+
     fn locks(&self, tried: std::result::Result<(), TryLockError>) -> Result<()> {
         match tried {
             Ok(()) => {
@@ -221,10 +229,7 @@ impl io::Write for FileCursor<'_> {
 /// meanwhile. So it is given up first.
 impl Drop for DataFile {
     fn drop(&mut self) {
-        if *self.locked.get_mut() {
-            // Nothing is lost if this fails: closing is next.
-            let _ = self.file.unlock();
-        }
+        self.unlock();
     }
 }
 

@@ -10,9 +10,10 @@ use crate::changing::Changing;
 use crate::codec::Pipeline;
 use crate::conversion::Conversion;
 use crate::error::Place;
-use crate::file::{self, FileLocking};
+use crate::file;
 use crate::journal::{Journal, PAGE};
 use crate::library;
+use crate::locks::Locks;
 use crate::source::Statement;
 use crate::writer::ChunkWriter;
 
@@ -38,8 +39,8 @@ struct Open {
 
 impl AppendSink {
     /// Opens the dataset. Changes nothing.
-    pub(crate) fn open(path: &Path, name: Option<&str>, axis: usize, locking: FileLocking) -> Result<Self> {
-        let file = Changing::open(path, locking)?;
+    pub(crate) fn open(path: &Path, name: Option<&str>, axis: usize, locks: &Locks) -> Result<Self> {
+        let file = Changing::open(path, locks)?;
         let (dataset, place) = file::dataset(file.library(), path, name)?;
         let Statement { info, conversion, fill, filters, .. } = Statement::read(&dataset, &place)?;
         info.check_axis(axis)?;

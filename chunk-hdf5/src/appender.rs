@@ -6,6 +6,7 @@ use std::thread;
 use chunk_core::{Buffer, ChunkSink, DatasetInfo, Element, Error, Result, Slab, Worker, copy_region};
 
 use crate::append::AppendSink;
+use crate::locks::Locks;
 use crate::options::ReadOptions;
 
 /// A dataset that is added to along an axis, a row or many at a time.
@@ -64,7 +65,7 @@ impl Hdf5Appender {
     /// # Errors
     /// As [`Hdf5Appender::open`].
     pub fn open_with(path: impl AsRef<Path>, dataset: Option<&str>, axis: usize, options: ReadOptions) -> Result<Self> {
-        let sink = AppendSink::open(path.as_ref(), dataset, axis, options.locking)?;
+        let sink = AppendSink::open(path.as_ref(), dataset, axis, &Locks::new(options.locking))?;
         let end = sink.info().shape[axis];
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let mut appender = Hdf5Appender {

@@ -9,10 +9,12 @@ use crate::append::AppendSink;
 use crate::file::{self, FileLocking};
 use crate::filter::Filter;
 use crate::listing;
+use crate::locks::Locks;
 use crate::options::ReadOptions;
 use crate::recover;
 use crate::sink::Hdf5Sink;
 use crate::source::Hdf5Source;
+use crate::virtual_dataset::Opened;
 
 /// HDF5 files: `run.h5::/group/dataset`.
 ///
@@ -27,21 +29,40 @@ use crate::source::Hdf5Source;
 #[derive(Clone, Debug, Default)]
 pub struct Hdf5 {
     reading: ReadOptions,
+    locks: Locks,
 }
 
 impl Hdf5 {
     /// With file locks, or without.
     #[must_use]
-    pub fn with_locking(mut self, locking: FileLocking) -> Self {
-        self.reading.locking = locking;
-        self
+    pub fn with_locking(self, locking: FileLocking) -> Self {
+        let reading = self.reading.with_locking(locking);
+        self.with_reading(reading)
     }
 
     /// With these options for reading, the locking among them.
     #[must_use]
     pub fn with_reading(mut self, reading: ReadOptions) -> Self {
         self.reading = reading;
+        self.locks = Locks::new(reading.locking);
         self
+    }
+
+    /// Opens a dataset as it is found: one with elements of its own, or a virtual one.
+    ///
+    /// # Errors
+    /// As [`Hdf5Source::open`].
+    pub fn open_any(&self, location: &Location) -> Result<Opened> {
+        let opened = Opened::open(location.path(), location.dataset(), self.reading_of(location))?;
+        if let Opened::Own(source) = &opened {
+            self.locks.reads(source.file());
+        }
+        Ok(opened)
+    }
+
+    /// How a dataset is read, by what else this backend does with its file.
+    fn reading_of(&self, location: &Location) -> ReadOptions {
+        self.reading.with_locking(self.locks.to_read(location.path()))
     }
 }
 
@@ -59,18 +80,20 @@ impl Backend for Hdf5 {
     }
 
     fn list(&self, path: &Path) -> Result<Vec<Entry>> {
-        let (_own, library_file) = file::open(path, self.reading.locking)?;
+        let (_own, library_file) = file::open(path, self.locks.to_read(path))?;
         listing::entries(&library_file, path)
     }
 
     fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
-        Ok(Arc::new(Hdf5Source::open_with(location.path(), location.dataset(), self.reading)?))
+        let source = Hdf5Source::open_with(location.path(), location.dataset(), self.reading_of(location))?;
+        self.locks.reads(source.file());
+        Ok(Arc::new(source))
     }
 
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
         let filter = options.filter.as_deref().map_or(Ok(Filter::default()), str::parse)?;
         let (path, name) = (location.path(), location.dataset());
-        Ok(Box::new(Hdf5Sink::create_with(path, name, info, filter, options.overwrite, self.reading.locking)?))
+        Ok(Box::new(Hdf5Sink::create_with(path, name, info, filter, options.overwrite, &self.locks)?))
     }
 
     fn growing(&self) -> Option<&dyn Growing> {
@@ -80,7 +103,7 @@ impl Backend for Hdf5 {
 
 impl Growing for Hdf5 {
     fn append(&self, location: &Location, axis: usize) -> Result<Box<dyn ChunkSink>> {
-        Ok(Box::new(AppendSink::open(location.path(), location.dataset(), axis, self.reading.locking)?))
+        Ok(Box::new(AppendSink::open(location.path(), location.dataset(), axis, &self.locks)?))
     }
 
     fn problems(&self, path: &Path) -> Result<Vec<String>> {

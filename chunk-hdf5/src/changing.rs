@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chunk_core::{Error, NewFile, Result};
 
 use crate::error::Place;
-use crate::file::{self, FileLocking};
+use crate::file;
+use crate::locks::Locks;
 use crate::session::Session;
 
 /// A file being changed. Dropped before it is finished, it takes all changes along.
@@ -38,8 +39,8 @@ impl Changing {
     }
 
     /// The file at `path`. Changes nothing in a sound one.
-    pub(crate) fn open(path: &Path, locking: FileLocking) -> Result<Self> {
-        Ok(Changing::of(path, Kind::InPlace(Session::open(path, locking)?)))
+    pub(crate) fn open(path: &Path, locks: &Locks) -> Result<Self> {
+        Ok(Changing::of(path, Kind::InPlace(Session::open(path, locks)?)))
     }
 
     fn of(path: &Path, file: Kind) -> Self {

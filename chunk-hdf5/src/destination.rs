@@ -9,8 +9,9 @@ use hdf5::{Dataset, Group};
 
 use crate::changing::Changing;
 use crate::error::Place;
-use crate::file::{self, FileLocking, Found};
+use crate::file;
 use crate::library;
+use crate::locks::Locks;
 use crate::superblock::Superblock;
 use crate::tree;
 
@@ -27,7 +28,7 @@ pub(crate) struct Destination {
 
 #[derive(Debug)]
 enum Target {
-    Path(FileLocking),
+    Path(Locks),
     Editor(Arc<Changing>),
 }
 
@@ -43,15 +44,14 @@ impl Destination {
     /// A name in the file at `path`, which is looked at.
     ///
     /// # Errors
-    /// As [`tree::checked`] and [`tree::check_free`]; a name that is there and may not be overwritten, or is not that of
-    /// a dataset; a missing directory; a file that is no HDF5 file, or is locked.
-    pub(crate) fn of_path(path: &Path, name: &str, overwrite: bool, locking: FileLocking) -> Result<Self> {
+    /// As [`tree::checked`] and [`tree::check_new`]; a missing directory; a file that is no HDF5 file, or is locked.
+    pub(crate) fn of_path(path: &Path, name: &str, overwrite: bool, locks: &Locks) -> Result<Self> {
         let place = Place::new(path, &tree::checked(name)?);
-        let free = match way(&place, overwrite, locking)? {
+        let free = match way(&place, overwrite, locks)? {
             Way::Anew => 0,
             Way::InPlace { free } => free,
         };
-        Ok(Destination { place, overwrite, target: Target::Path(locking), free })
+        Ok(Destination { place, overwrite, target: Target::Path(locks.clone()), free })
     }
 
     /// A name in a file that an editor has open.
@@ -67,14 +67,14 @@ impl Destination {
 
     /// The file, open to be changed.
     pub(crate) fn open(&self) -> Result<Arc<Changing>> {
-        let locking = match &self.target {
+        let locks = match &self.target {
             Target::Editor(file) => return Ok(file.clone()),
-            Target::Path(locking) => *locking,
+            Target::Path(locks) => locks,
         };
         // It may have changed since it was looked at.
-        let file = match way(&self.place, self.overwrite, locking)? {
+        let file = match way(&self.place, self.overwrite, locks)? {
             Way::Anew => Changing::create(&self.place.path, self.overwrite)?,
-            Way::InPlace { .. } => Changing::open(&self.place.path, locking)?,
+            Way::InPlace { .. } => Changing::open(&self.place.path, locks)?,
         };
         Ok(Arc::new(file))
     }
@@ -92,7 +92,7 @@ impl Destination {
 
     fn give_name(&self, file: &Changing, dataset: &Dataset) -> Result<()> {
         let (library_file, name) = (file.library(), &self.place.dataset);
-        let replaced = check(library_file, &self.place, self.overwrite)?;
+        let replaced = tree::check_new(library_file, &self.place, self.overwrite)?;
         let removed = if replaced { library_file.unlink(name) } else { Ok(()) };
         let named = removed
             .and_then(|()| tree::create_parents(library_file, name))
@@ -102,11 +102,11 @@ impl Destination {
 }
 
 /// What is to be done with the file of `place` so that a dataset gets this name.
-fn way(place: &Place, overwrite: bool, locking: FileLocking) -> Result<Way> {
+fn way(place: &Place, overwrite: bool, locks: &Locks) -> Result<Way> {
     let path = &place.path;
     NewFile::check(path, true)?;
     let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(Way::Anew) };
-    let (own, library_file) = match file::open(path, locking) {
+    let (own, library_file) = match file::open(path, locks.to_read(path)) {
         Ok(files) => files,
         // A file that was cut off, or is empty, has nothing to lose; another format has.
         Err(Error::Corrupt { .. }) if overwrite => return Ok(Way::Anew),
@@ -117,21 +117,11 @@ fn way(place: &Place, overwrite: bool, locking: FileLocking) -> Result<Way> {
         }
         Err(error) => return Err(error),
     };
-    if check(&library_file, place, overwrite)? && is_alone(&own, &library_file, place)? {
+    if tree::check_new(&library_file, place, overwrite)? && is_alone(&own, &library_file, place)? {
         return Ok(Way::Anew);
     }
     let free = library::free_space(&library_file).map_err(|error| place.library("look up", &error))?;
     Ok(Way::InPlace { free })
-}
-
-/// That a dataset can get this name. Whether it takes it from another.
-fn check(library_file: &hdf5::File, place: &Place, overwrite: bool) -> Result<bool> {
-    tree::check_parents(library_file, place)?;
-    match tree::found(library_file, place)? {
-        None => Ok(false),
-        Some(Found::Dataset) if overwrite => Ok(true),
-        Some(found) => Err(tree::already_exists(place, &found)),
-    }
 }
 
 /// Whether the file holds nothing beside the dataset and the groups that it is in: then a new file in its place is

@@ -10,6 +10,7 @@ use crate::destination::Destination;
 use crate::error::Place;
 use crate::file::{self, FileLocking};
 use crate::filter::Filter;
+use crate::locks::Locks;
 use crate::options::ReadOptions;
 use crate::sink::Hdf5Sink;
 use crate::{library, listing, tree};
@@ -79,7 +80,7 @@ impl Hdf5Editor {
     /// # Errors
     /// As [`Hdf5Editor::open`].
     pub fn open_with(path: impl AsRef<Path>, options: ReadOptions) -> Result<Self> {
-        let file = Arc::new(Changing::open(path.as_ref(), options.locking)?);
+        let file = Arc::new(Changing::open(path.as_ref(), &Locks::new(options.locking))?);
         Ok(Hdf5Editor { file, locking: options.locking })
     }
 
@@ -109,7 +110,7 @@ impl Hdf5Editor {
     /// written while others are. Dropped unfinished, it leaves nothing.
     ///
     /// # Errors
-    /// [`Error::InvalidLocation`] for a name that nothing can have; [`Error::AlreadyExists`], also from `finish` if
+    /// [`Error::InvalidLocation`] for a name that nothing can have; [`Error::AlreadyExists`], from `finish` too if
     /// meanwhile something has the name; [`Error::NotAGroup`] if it would be inside of a dataset; a dtype or a chunk size
     /// that HDF5 or the filter cannot hold.
     pub fn create_dataset(&self, name: &str, info: DatasetInfo, filter: Filter) -> Result<Hdf5Sink> {

@@ -9,6 +9,7 @@ use hdf5::{FileBuilder, Group, IndexType, IterationOrder, LinkType, LocationType
 use crate::error::{Place, reason};
 use crate::library::{self, Link};
 use crate::recover;
+use crate::tree;
 
 /// Whether a file is locked while it is open.
 ///
@@ -62,11 +63,13 @@ pub(crate) fn open(path: &Path, locking: FileLocking) -> Result<(DataFile, hdf5:
     if !metadata.is_file() || signature_offset(&own, metadata.len())?.is_none() {
         return Err(Error::WrongFormat { path: path.to_path_buf(), format: "an HDF5" });
     }
-    recover::before_reading(&own, locking)?;
-    locking.shared(&own)?;
-    let place = Place::new(path, "");
-    let file = library_options().open(path).map_err(|error| open_error(&place, &error))?;
-    Ok((own, file))
+    // A commit of this process is then over, or has not begun.
+    let opened = library::alone(|| {
+        recover::before_reading(&own, locking)?;
+        locking.shared(&own)?;
+        library_options().open(path).map_err(|error| open_error(&Place::new(path, ""), &error))
+    });
+    Ok((own, opened?))
 }
 
 /// How the library opens and makes files: without chunks of its own in memory, and without its locks.
@@ -151,8 +154,7 @@ pub(crate) fn found_by(group: &Group, name: &str, link: Link) -> Found {
 pub(crate) fn walk(file: &hdf5::File, place: &Place) -> Result<Vec<(String, Found)>> {
     let fail = |error: hdf5::Error| place.library("list", &error);
     let root = file.group("/").map_err(fail)?;
-    // Tokens compare but do not hash: their text does.
-    let mut seen = HashSet::from([format!("{:?}", root.loc_info().map_err(fail)?.token)]);
+    let mut seen = HashSet::from([tree::token(&root).map_err(fail)?]);
     let mut entries = Vec::new();
     let mut stack = vec![(String::new(), root, 0_usize)];
     while let Some((prefix, group, depth)) = stack.pop() {
@@ -170,9 +172,9 @@ pub(crate) fn walk(file: &hdf5::File, place: &Place) -> Result<Vec<(String, Foun
             }
             entries.push((full.clone(), found.clone()));
             if found == Found::Group && depth < MOST_DEPTH {
-                let token = group.loc_info_by_name(&name).map_err(fail)?.token;
-                if seen.insert(format!("{token:?}")) {
-                    inner.push((full, group.group(&name).map_err(fail)?, depth + 1));
+                let found = group.group(&name).map_err(fail)?;
+                if seen.insert(tree::token(&found).map_err(fail)?) {
+                    inner.push((full, found, depth + 1));
                 }
             }
         }

@@ -21,6 +21,7 @@ mod journal;
 mod library;
 mod links;
 mod listing;
+mod locks;
 mod options;
 mod recover;
 mod session;

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chunk_core::{DataFile, Error, Result};
 
 use crate::error::Place;
-use crate::file::{self, FileLocking};
+use crate::file;
 use crate::library::{self, Shared};
+use crate::locks::{Changed, Locks};
 use crate::recover;
 use crate::staged::Staged;
 use crate::superblock::Superblock;
@@ -21,6 +22,8 @@ pub(crate) struct Session {
     /// It has the lock, too.
     staged: Shared,
     place: Place,
+    /// Dropped last.
+    _changed: Option<Changed>,
 }
 
 impl Session {
@@ -28,9 +31,9 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Locked`]; a missing or malformed file.
-    pub(crate) fn open(path: &Path, locking: FileLocking) -> Result<Self> {
+    pub(crate) fn open(path: &Path, locks: &Locks) -> Result<Self> {
         let file = open_to_write(path)?;
-        locking.exclusive(&file)?;
+        let changed = locks.exclusive(&file)?;
         let place = Place::new(path, "");
         recover::mend(&file)?;
         let end = Superblock::read(&file)?.end();
@@ -39,7 +42,7 @@ impl Session {
         }
         let staged = Arc::new(Mutex::new(Staged::new(file, end)));
         let library = library::open_staged(&staged).map_err(|error| file::open_error(&place, &error))?;
-        Ok(Session { library: Some(library), staged, place })
+        Ok(Session { library: Some(library), staged, place, _changed: changed })
     }
 
     pub(crate) fn library(&self) -> &hdf5::File {
@@ -66,7 +69,8 @@ impl Session {
     pub(crate) fn commit(&self) -> Result<()> {
         let flushed = library::flush(self.library());
         flushed.map_err(|error| self.cause(self.place.library("commit", &error)))?;
-        self.staged().commit()
+        // Nobody of this process reads structure while it changes.
+        library::alone(|| self.staged().commit())
     }
 
     /// Makes all changes durable and closes the file. All that the library has open in it must be closed.
@@ -80,10 +84,10 @@ impl Session {
         if let Some(library) = self.library.take() {
             library.close().map_err(|error| fail(&self, error))?;
         }
-        let mut staged = self.staged();
-        match staged.take_failure() {
+        let failure = self.staged().take_failure();
+        match failure {
             Some(error) => Err(error),
-            None => staged.commit(),
+            None => library::alone(|| self.staged().commit()),
         }
     }
 }

@@ -11,10 +11,10 @@ use crate::changing::Changing;
 use crate::codec::{Pipeline, StoredFilter};
 use crate::destination::Destination;
 use crate::dtype;
-use crate::file::FileLocking;
 use crate::filter::Filter;
 use crate::journal::{Journal, PAGE};
 use crate::library::{self, Creation};
+use crate::locks::Locks;
 use crate::writer::ChunkWriter;
 
 /// A dataset being written: to a new HDF5 file, to one that is there, or to one that an
@@ -57,7 +57,7 @@ impl Hdf5Sink {
     /// one that would be inside of a dataset; [`Error::Locked`] while others write the file; a missing directory; a
     /// malformed file; a dtype or a chunk size that HDF5 or the filter cannot hold.
     pub fn create(path: impl AsRef<Path>, name: Option<&str>, info: DatasetInfo, filter: Filter) -> Result<Self> {
-        Hdf5Sink::create_with(path.as_ref(), name, info, filter, false, FileLocking::default())
+        Hdf5Sink::create_with(path.as_ref(), name, info, filter, false, &Locks::default())
     }
 
     /// The same; what has the name is replaced if `overwrite`. A file that holds nothing else is replaced as a whole.
@@ -67,9 +67,9 @@ impl Hdf5Sink {
         info: DatasetInfo,
         filter: Filter,
         overwrite: bool,
-        locking: FileLocking,
+        locks: &Locks,
     ) -> Result<Self> {
-        let destination = Destination::of_path(path, name.unwrap_or("data"), overwrite, locking)?;
+        let destination = Destination::of_path(path, name.unwrap_or("data"), overwrite, locks)?;
         Hdf5Sink::new(destination, info, filter)
     }
 

@@ -1,6 +1,7 @@
 //! A dataset of an HDF5 file as a source.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use chunk_core::{
     ChunkSource, Cost, DType, DataFile, DatasetEntry, DatasetInfo, Error, Grid, Identity, Result, Scalar, Slab, Spans,
@@ -31,7 +32,7 @@ use crate::{attributes, filter, library};
 pub struct Hdf5Source {
     info: DatasetInfo,
     place: Place,
-    file: DataFile,
+    file: Arc<DataFile>,
     dataset: Dataset,
     kind: Datatype,
     conversion: Conversion,
@@ -103,12 +104,17 @@ impl Hdf5Source {
         Ok(Hdf5Source {
             info: info.with_identity(identity.finish()),
             place,
-            file: own,
+            file: Arc::new(own),
             dataset,
             kind,
             conversion,
             data,
         })
+    }
+
+    /// Our own descriptor of the file.
+    pub(crate) fn file(&self) -> &Arc<DataFile> {
+        &self.file
     }
 
     /// Opens the datasets that chunkiter reads where none is named: `data` at the root, else `data0`, `data1` and so on

@@ -1,8 +1,10 @@
 //! Names in a file, and what stands under them.
 
+use std::collections::HashSet;
+
 use chunk_core::{Error, Result};
-use hdf5::Group;
 use hdf5::plist::link_create::CharEncoding;
+use hdf5::{Group, GroupBuilder, IndexType, IterationOrder, LinkType, LocationType};
 
 use crate::error::Place;
 use crate::file::{self, Found};
@@ -61,13 +63,40 @@ pub(crate) fn not_found(file: &hdf5::File, place: &Place) -> Error {
 /// # Errors
 /// [`Error::InvalidArgument`].
 pub(crate) fn check_outside(file: &hdf5::File, from: &Place, to: &Place) -> Result<()> {
-    let token = |name: &str| group(file, name).and_then(|group| group.loc_info().ok()).map(|info| info.token);
-    let Some(moved) = token(&from.dataset) else { return Ok(()) };
-    if parents(&to.dataset).any(|parent| token(parent).as_ref() == Some(&moved)) {
+    let Some(moved) = group(file, &from.dataset) else { return Ok(()) };
+    let inside = tokens(moved).map_err(|error| from.library("list", &error))?;
+    let is_inside = |parent: &str| {
+        group(file, parent).and_then(|group| token(&group).ok()).is_some_and(|token| inside.contains(&token))
+    };
+    if parents(&to.dataset).any(is_inside) {
         let (from, to) = (from.name(), &to.dataset);
         return Err(Error::InvalidArgument(format!("{from} cannot be moved to {to}, which is inside of it")));
     }
     Ok(())
+}
+
+/// What tells a group and all groups that are in it, by hard links.
+fn tokens(group: Group) -> hdf5::Result<HashSet<String>> {
+    let mut tokens = HashSet::from([token(&group)?]);
+    let mut rest = vec![group];
+    while let Some(group) = rest.pop() {
+        for (name, link) in group.links(IndexType::Name, IterationOrder::Native)? {
+            let is_group =
+                link.link_type == LinkType::Hard && matches!(group.loc_type_by_name(&name), Ok(LocationType::Group));
+            if is_group {
+                let inner = group.group(&name)?;
+                if tokens.insert(token(&inner)?) {
+                    rest.push(inner);
+                }
+            }
+        }
+    }
+    Ok(tokens)
+}
+
+/// Tokens compare but do not hash: their text does.
+pub(crate) fn token(group: &Group) -> hdf5::Result<String> {
+    Ok(format!("{:?}", group.loc_info()?.token))
 }
 
 /// That there is an object to copy at `from`, or at the end of a link there, in the same file.
@@ -75,14 +104,17 @@ pub(crate) fn check_outside(file: &hdf5::File, from: &Place, to: &Place) -> Resu
 /// # Errors
 /// [`Error::DatasetNotFound`]; [`Error::Unsupported`] for a link into another file.
 pub(crate) fn check_copied(file: &hdf5::File, from: &Place) -> Result<()> {
-    if !matches!(existing(file, from)?, Found::SoftLink(_) | Found::ExternalLink { .. }) {
-        return Ok(());
+    let refused = || from.unsupported("links into other files are not followed");
+    match existing(file, from)? {
+        Found::SoftLink(_) => {}
+        Found::ExternalLink { .. } => return Err(refused()),
+        _ => return Ok(()),
     }
     let number = |info: hdf5::Result<hdf5::LocationInfo>| info.ok().map(|info| info.fileno);
     match number(file.loc_info_by_name(&from.dataset)) {
         None => Err(not_found(file, from)),
         there if there == number(file.loc_info()) => Ok(()),
-        _ => Err(from.unsupported("links into other files are not followed")),
+        _ => Err(refused()),
     }
 }
 
@@ -104,13 +136,30 @@ fn group(file: &hdf5::File, name: &str) -> Option<Group> {
 pub(crate) fn check_free(file: &hdf5::File, place: &Place) -> Result<()> {
     check_parents(file, place)?;
     match found(file, place)? {
-        Some(found) => Err(already_exists(place, &found)),
+        Some(_) => Err(already_exists(place, "")),
         None => Ok(()),
     }
 }
 
+/// That a dataset can get the name, and whether it takes it from another.
+///
+/// # Errors
+/// As [`check_free`], unless it may be overwritten; [`Error::NotADataset`].
+pub(crate) fn check_new(file: &hdf5::File, place: &Place, overwrite: bool) -> Result<bool> {
+    check_parents(file, place)?;
+    match found(file, place)? {
+        None => Ok(false),
+        Some(Found::Dataset) if overwrite => Ok(true),
+        Some(Found::Dataset) => Err(already_exists(place, " (overwriting it must be asked for)")),
+        Some(found) => {
+            let (Place { path, dataset }, kind) = (place.clone(), found.kind());
+            Err(Error::NotADataset { path, dataset, kind, near: Vec::new() })
+        }
+    }
+}
+
 /// That all that is on the way to `place` is a group or missing.
-pub(crate) fn check_parents(file: &hdf5::File, place: &Place) -> Result<()> {
+fn check_parents(file: &hdf5::File, place: &Place) -> Result<()> {
     for parent in parents(&place.dataset) {
         let kind = match found(file, &Place::new(&place.path, parent))? {
             None => return Ok(()),
@@ -123,14 +172,25 @@ pub(crate) fn check_parents(file: &hdf5::File, place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Makes the groups on the way to `name` that are missing.
+/// Makes the groups on the way to `name` that are missing; they keep the order of what is put into them if the group that
+/// they are in does, as libhdf5 has it.
 pub(crate) fn create_parents(file: &hdf5::File, name: &str) -> hdf5::Result<()> {
-    parents(name).filter(|parent| !file.link_exists(parent)).try_for_each(|parent| create_group(file, parent))
+    for parent in parents(name).filter(|parent| !file.link_exists(parent)) {
+        let outer = parent.rsplit_once('/').map_or("/", |(outer, _)| if outer.is_empty() { "/" } else { outer });
+        let order = file.group(outer)?.create_plist()?.link_creation_order();
+        make_group(file.create_group_builder().with_create_plist(|list| list.link_creation_order(order)), parent)?;
+    }
+    Ok(())
 }
 
-/// Makes one group. Without its time, which would make equal data unequal files.
+/// Makes one group.
 pub(crate) fn create_group(file: &hdf5::File, name: &str) -> hdf5::Result<()> {
-    file.create_group_builder().obj_track_times(false).char_encoding(CharEncoding::Utf8).create(name).map(|_| ())
+    make_group(file.create_group_builder(), name)
+}
+
+/// Without its time, which would make equal data unequal files.
+fn make_group(builder: GroupBuilder, name: &str) -> hdf5::Result<()> {
+    builder.obj_track_times(false).char_encoding(CharEncoding::Utf8).create(name).map(|_| ())
 }
 
 /// The groups on the way to `name`, the outermost first, without the root.
@@ -138,14 +198,8 @@ pub(crate) fn parents(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('/').map(|(end, _)| &name[..end]).filter(|parent| !parent.is_empty())
 }
 
-/// Something has the name.
-pub(crate) fn already_exists(place: &Place, found: &Found) -> Error {
+fn already_exists(place: &Place, hint: &'static str) -> Error {
     let Place { path, dataset } = place.clone();
-    let hint = match found {
-        Found::Dataset => " (overwriting it must be asked for)",
-        Found::Group => " (it is a group)",
-        _ => " (it is no dataset)",
-    };
     Error::AlreadyExists { path, dataset, hint }
 }
 

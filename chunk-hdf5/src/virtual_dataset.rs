@@ -6,9 +6,10 @@ use chunk_core::{DatasetInfo, Result, Scalar, Shape};
 use hdf5::dataset::Layout;
 
 use crate::destination::Destination;
-use crate::file::{self, FileLocking};
+use crate::file;
 use crate::library::{self, Creation};
 use crate::links;
+use crate::locks::Locks;
 use crate::options::ReadOptions;
 use crate::source::{self, Hdf5Source};
 
@@ -111,7 +112,7 @@ impl VirtualDataset {
     /// [`Error::AlreadyExists`](chunk_core::Error::AlreadyExists), unless it may be overwritten; a missing directory; a
     /// dtype that HDF5 cannot hold; mappings that libhdf5 refuses.
     pub fn write(&self, path: impl AsRef<Path>, overwrite: bool) -> Result<()> {
-        let destination = Destination::of_path(path.as_ref(), &self.name, overwrite, FileLocking::default())?;
+        let destination = Destination::of_path(path.as_ref(), &self.name, overwrite, &Locks::default())?;
         let place = &destination.place;
         self.info.check()?;
         let kind = crate::dtype::datatype(&self.info.dtype).map_err(|unmapped| place.unmapped("HDF5", unmapped))?;

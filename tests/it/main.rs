@@ -7,6 +7,8 @@ mod conformance;
 mod convert;
 mod corpora;
 mod diff;
+mod editing;
+mod editing_faults;
 mod faults;
 mod fft_of_foreign_files;
 mod files;

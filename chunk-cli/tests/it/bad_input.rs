@@ -130,7 +130,7 @@ fn axis_out_of_range() {
 #[test]
 fn output_exists() {
     let folder = Folder::with_example();
-    folder.write("y.h5::/d", &[1], &[1], &[1.0]);
+    folder.write("y.h5::/g/data", &[1], &[1], &[1.0]);
     let complaint = refused(&folder, 1, &["fft", "x.h5", "y.h5", "--axis", "0"]);
     assert_names(&complaint, &["y.h5", "already exists", "--overwrite"]);
     assert_names(&refused(&folder, 1, &["convert", "x.h5", "y.h5"]), &["y.h5", "already exists", "--overwrite"]);
@@ -142,7 +142,7 @@ fn output_exists() {
 fn output_is_input() {
     let folder = Folder::with_example();
     fs::create_dir(folder.path("sub")).unwrap();
-    for output in ["x.h5", "./x.h5", "sub/../x.h5", "hdf5:x.h5", "x.h5::/other"] {
+    for output in ["x.h5", "./x.h5", "sub/../x.h5", "hdf5:x.h5", "x.h5::g//data"] {
         for more in [&[][..], &["--overwrite"]] {
             let commands: [&[&str]; 3] = [
                 &["fft", "x.h5::/g/data", output, "--axis", "0"],

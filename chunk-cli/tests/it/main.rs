@@ -11,6 +11,7 @@ mod hash;
 mod info;
 mod interrupt;
 mod ls;
+mod one_file;
 mod program;
 mod show;
 mod stats;

@@ -49,6 +49,11 @@ pub(crate) fn flush(file: &hdf5::File) -> Result<()> {
     sync(|| check(unsafe { H5Fflush(file.id(), H5F_scope_t::H5F_SCOPE_GLOBAL) })).map(|_| ())
 }
 
+/// Does something while no thread of this process is inside the library.
+pub(crate) fn alone<T>(work: impl FnOnce() -> T) -> T {
+    sync(work)
+}
+
 /// What the property list hands to `open`.
 #[repr(C)]
 struct Info {

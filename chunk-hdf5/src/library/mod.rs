@@ -30,7 +30,7 @@ pub(crate) use self::dataset::{
     leaves_edges_unfiltered, storage_size, stored_type,
 };
 pub(crate) use self::datatype::{Class, Member, Padding, class, is_little_endian};
-pub(crate) use self::driver::{Shared, flush, open_staged};
+pub(crate) use self::driver::{Shared, alone, flush, open_staged};
 pub(crate) use self::link::{Link, link};
 pub(crate) use self::new_datatype::{Atom, array, compound, enumeration, fixed_string, native, opaque};
 pub(crate) use self::structure::{copy_object, free_space, link_dataset, link_soft, move_link};

@@ -31,7 +31,6 @@ const SOURCE_MEMORY: u64 = 2 << 20;
 #[derive(Clone, Debug)]
 pub struct VirtualHdf5 {
     inner: Hdf5,
-    reading: ReadOptions,
     opening: OpenOptions,
     source_memory: u64,
     /// The virtual datasets that this one is a source of, outermost first.
@@ -40,8 +39,8 @@ pub struct VirtualHdf5 {
 
 impl Default for VirtualHdf5 {
     fn default() -> Self {
-        let (inner, reading, opening) = (Hdf5::default(), ReadOptions::default(), OpenOptions::default());
-        VirtualHdf5 { inner, reading, opening, source_memory: SOURCE_MEMORY, above: Vec::new() }
+        let (inner, opening) = (Hdf5::default(), OpenOptions::default());
+        VirtualHdf5 { inner, opening, source_memory: SOURCE_MEMORY, above: Vec::new() }
     }
 }
 
@@ -65,7 +64,6 @@ impl VirtualHdf5 {
     #[must_use]
     pub fn with_reading(mut self, reading: ReadOptions) -> Self {
         self.inner = self.inner.with_reading(reading);
-        self.reading = reading;
         self
     }
 
@@ -111,7 +109,7 @@ impl Backend for VirtualHdf5 {
     }
 
     fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
-        match Opened::open(location.path(), location.dataset(), self.reading)? {
+        match self.inner.open_any(location)? {
             Opened::Own(source) => Ok(Arc::from(source as Box<dyn ChunkSource>)),
             Opened::Virtual(dataset) => self.open_virtual(location.path(), &dataset),
             _ => self.inner.open(location),
