@@ -10,8 +10,8 @@ use crate::changing::Changing;
 use crate::destination::Destination;
 use crate::dtype;
 use crate::editor::Hdf5Editor;
-use crate::file::FileLocking;
 use crate::library::{self, Creation};
+use crate::locks::Locks;
 
 /// Elements of a chunk, in which the file has where each of them is and how long.
 const CHUNK: u64 = 4096;
@@ -173,7 +173,7 @@ impl Hdf5StringWriter {
     /// As [`Hdf5Sink::create`](crate::Hdf5Sink::create); [`Error::InvalidArgument`] for rows without elements.
     pub fn create(path: impl AsRef<Path>, name: Option<&str>, row: impl Into<Shape>) -> Result<Self> {
         let name = name.unwrap_or("data");
-        Self::new(Destination::of_path(path.as_ref(), name, false, FileLocking::default())?, row.into())
+        Self::new(Destination::of_path(path.as_ref(), name, false, &Locks::default())?, row.into())
     }
 
     /// The same in a file that an editor has open, which commits it.
@@ -244,7 +244,7 @@ impl Hdf5SequenceWriter {
     /// bytes.
     pub fn create(path: impl AsRef<Path>, name: Option<&str>, row: impl Into<Shape>, element: &DType) -> Result<Self> {
         let name = name.unwrap_or("data");
-        let destination = Destination::of_path(path.as_ref(), name, false, FileLocking::default())?;
+        let destination = Destination::of_path(path.as_ref(), name, false, &Locks::default())?;
         Self::new(destination, row.into(), element)
     }
 

@@ -28,6 +28,7 @@ mod selection_texts;
 mod selections;
 mod show;
 mod stats;
+mod streams;
 mod variable;
 mod verify;
 mod virtual_datasets;
