@@ -6,7 +6,7 @@ use chunk_core::{DType, EnumType, Field, StructType, TimeUnit};
 use hdf5::Datatype;
 
 use crate::conversion::{Conversion, Swap};
-use crate::library::{self, Atom, Class, Member};
+use crate::library::{self, Atom, Class, Member, Padding};
 
 /// A dtype, and how elements become what they are in memory.
 #[derive(Clone, Debug)]
@@ -107,8 +107,10 @@ impl Walk {
                 (part, Swap::No) => as_it_is(complex(&part).ok_or_else(|| odd(size, "complex numbers"))?),
                 (part, _) => swapped(complex(&part).ok_or_else(|| odd(size, "complex numbers"))?),
             },
-            Class::FixedString { utf8: false, .. } => as_it_is(DType::Bytes(size)),
-            Class::FixedString { utf8: true, .. } => as_it_is(DType::Utf8(size)),
+            Class::FixedString { utf8, padding } => {
+                let swap = if padding == Padding::Zeros { Swap::No } else { Swap::Text { size, padding } };
+                Ok((if utf8 { DType::Utf8(size) } else { DType::Bytes(size) }, swap))
+            }
             Class::Opaque { tag } => Ok(opaque(size, &tag)),
             Class::Compound { members } => self.structure(size, members),
             Class::Enum { base, members } => self.enumeration(&base, members),
