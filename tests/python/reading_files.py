@@ -142,9 +142,9 @@ def write_implicit(file):
         create(file, "implicit_" + code[1:], h5py.h5t.py_create(data.dtype), data, plist)
 
 
-def create(file, name, kind, data, plist=None):
+def create(file, name, kind, data, plist=None, most=None):
     """A dataset of a type that NumPy has not; `data` are its bytes."""
-    dataset = h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(data.shape), plist)
+    dataset = h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(data.shape, most), plist)
     dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, data, mtype=kind)
 
 
@@ -160,6 +160,9 @@ def write_padded(file):
             fill = b" " if name == "spaces" else b"\0"
             text = np.frombuffer(b"".join(word.ljust(6, fill) for word in (b"", b"a b", b" x", b"a\0b", b"sixsix", b"gr\xc3\xbc")), "S6")
             create(file, f"padded_{name}_{code}", kind, text)
+            plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            plist.set_chunk((4,))
+            create(file, f"padded_{name}_{code}_growing", kind, text, plist, most=(h5py.h5s.UNLIMITED,))
 
 
 def write_bitfields(file):
