@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chunk_core::{ChunkSource, ChunkSourceExt, DType, DatasetInfo, Error, MemorySource, Run};
+use chunk_core::{Bytes, ChunkSource, ChunkSourceExt, DType, DatasetInfo, Error, MemorySource, Run, steps};
 use chunk_hdf5::{Filter, Hdf5Appender, Hdf5Sink, Hdf5Source, Hdf5Stream, ReadOptions};
 use tempfile::TempDir;
 
@@ -206,6 +206,44 @@ fn a_tee_that_fails_or_is_dropped_leaves_nothing() {
     assert_eq!(tee.by_ref().take(2).count(), 2);
     drop(tee);
     assert_eq!(folder.files(), 0);
+}
+
+/// CK-3: without chunks there a dataset cannot be iterated, and a negative chunk size gives nothing.
+#[test]
+fn a_dataset_without_chunks_is_read_a_few_rows_at_a_time() {
+    let folder = Folder::new();
+    let path = folder.path("x.h5");
+    python::run("streams.py", &["contiguous", &path.to_string_lossy()]);
+    let source = Hdf5Source::open(&path, None).unwrap();
+    assert_eq!(source.info().chunk_shape, None);
+    let read = |step| -> Vec<i32> {
+        let steps = steps(&[&source], step).unwrap();
+        steps.flat_map(|slabs| source.read_vec::<i32>(&slabs[0]).unwrap()).collect()
+    };
+    assert_eq!(read(None), (0..21).collect::<Vec<_>>());
+    assert_eq!(read(Some(2)), read(None));
+    assert_eq!(chunk_core::rows::<i32>(&source, Bytes(0)).unwrap().last().unwrap().unwrap(), [18, 19, 20]);
+    assert!(steps(&[&source], Some(0)).is_err());
+}
+
+/// CK-7: there the identity is the spelling of the path, so that another file of that name is taken for the first.
+#[test]
+fn the_identity_of_a_file_is_its_content_not_its_spelling() {
+    let folder = Folder::new();
+    let path = folder.path("x.h5");
+    let write = |start| {
+        let _ = std::fs::remove_file(&path);
+        let mut stream = one(&path);
+        stream.write(&[rows(start, 4)]).unwrap();
+        stream.finish().unwrap();
+    };
+    let identity = |path: &Path| Hdf5Source::open(path, None).unwrap().info().identity.clone().unwrap();
+    write(0);
+    let first = identity(&path);
+    std::fs::create_dir(folder.path("g")).unwrap();
+    assert_eq!(identity(&folder.path("g/../x.h5")), first);
+    write(5);
+    assert_ne!(identity(&path), first);
 }
 
 /// CK-9: a node that is there keeps its dtype and shape, and what is written is cast and broadcast.

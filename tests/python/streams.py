@@ -1,6 +1,7 @@
 """Files that were written as streams of chunks.
 
     python streams.py one FILE.h5 ROWS CHUNK     whether /data is as chunkiter writes streams, and holds 0, 1, 2, ..
+    python streams.py contiguous FILE.h5         writes 0, 1, 2, .. without chunks
     python streams.py names FILE.h5:FILE.h5..    prints the datasets of each
 """
 
@@ -30,6 +31,11 @@ def one(path, rows, chunk):
         assert (node.read() == expected).all()
 
 
+def contiguous(path):
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(21, dtype="i4").reshape(7, 3)
+
+
 def names(paths):
     found = []
     for path in paths.split(":"):
@@ -41,4 +47,4 @@ def names(paths):
 
 
 if __name__ == "__main__":
-    {"one": one, "names": names}[sys.argv[1]](*sys.argv[2:])
+    {"one": one, "contiguous": contiguous, "names": names}[sys.argv[1]](*sys.argv[2:])
