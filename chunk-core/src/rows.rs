@@ -56,9 +56,9 @@ impl<T: Element> Rows<'_, T> {
         Ok(block)
     }
 
-    fn fail<R>(&mut self, error: Error) -> Option<Result<R>> {
+    fn fail<R>(&mut self, error: Error) -> Result<R> {
         self.failed = true;
-        Some(Err(error))
+        Err(error)
     }
 }
 
@@ -79,7 +79,7 @@ impl<T: Element> Iterator for Rows<'_, T> {
         {
             match self.reversed(&slabs) {
                 Ok(block) => self.front = block,
-                Err(error) => return self.fail(error),
+                Err(error) => return Some(self.fail(error)),
             }
         }
         if let Some(row) = last_row(&mut self.front, self.row) {
@@ -102,7 +102,7 @@ impl<T: Element> DoubleEndedIterator for Rows<'_, T> {
         {
             match self.source.read_vec(&slabs[0]) {
                 Ok(block) => self.back = block,
-                Err(error) => return self.fail(error),
+                Err(error) => return Some(self.fail(error)),
             }
         }
         if let Some(row) = last_row(&mut self.back, self.row) {

@@ -186,15 +186,12 @@ impl Writing {
         let mut editors = Vec::new();
         let mut outputs = Vec::new();
         for ((path, name), info) in places.iter().zip(infos) {
-            let number = match files.iter().position(|known| known == path) {
-                Some(number) => number,
-                None => {
-                    let is_there = path.try_exists().map_err(|cause| Error::io(path, "open", cause))?;
-                    editors.push(if is_there { Hdf5Editor::open(path)? } else { Hdf5Editor::create(path, false)? });
-                    files.push(path);
-                    files.len() - 1
-                }
-            };
+            if !files.contains(path) {
+                let is_there = path.try_exists().map_err(|cause| Error::io(path, "open", cause))?;
+                editors.push(if is_there { Hdf5Editor::open(path)? } else { Hdf5Editor::create(path, false)? });
+                files.push(path);
+            }
+            let number = files.iter().take_while(|known| *known != path).count();
             outputs.push(Output { sink: editors[number].create_dataset(name, info, filter)?, rows: 0 });
         }
         Ok(Writing { outputs, editors })

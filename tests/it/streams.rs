@@ -237,7 +237,7 @@ fn the_identity_of_a_file_is_its_content_not_its_spelling() {
         stream.write(&[rows(start, 4)]).unwrap();
         stream.finish().unwrap();
     };
-    let identity = |path: &Path| Hdf5Source::open(path, None).unwrap().info().identity.clone().unwrap();
+    let identity = |path: &Path| Hdf5Source::open(path, None).unwrap().info().identity.unwrap();
     write(0);
     let first = identity(&path);
     std::fs::create_dir(folder.path("g")).unwrap();

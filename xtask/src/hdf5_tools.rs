@@ -16,22 +16,22 @@ const PACKAGE: &str = "hdf5-tools";
 
 /// The folder that holds both: `$CHUNK_HDF5_TOOLS`, else where they are installed, else one below `target/tools`.
 /// Empty if this machine has them by no way; why is told.
-pub(crate) fn for_tests(workspace: &Workspace) -> Result<OsString> {
+pub(crate) fn for_tests(workspace: &Workspace) -> OsString {
     if let Some(chosen) = env::var_os("CHUNK_HDF5_TOOLS") {
-        return Ok(chosen);
+        return chosen;
     }
     let folder = workspace.target.join("tools").join(PACKAGE);
     if !run_in(&folder.join("bin")) {
         let installed = process::find(PROGRAMS[0]).and_then(|program| program.parent().map(Path::to_owned));
         if let Some(installed) = installed.filter(|folder| run_in(folder)) {
-            return Ok(installed.into());
+            return installed.into();
         }
         if let Err(reason) = install(workspace, &folder) {
             eprintln!("xtask: no {} ({reason}): what they read is not tested", PROGRAMS.join(", "));
-            return Ok(OsString::new());
+            return OsString::new();
         }
     }
-    Ok(folder.join("bin").into())
+    folder.join("bin").into()
 }
 
 fn run_in(folder: &Path) -> bool {
@@ -63,14 +63,12 @@ fn install(workspace: &Workspace, folder: &Path) -> Result<()> {
 fn packages(apt: &Path, lists: &Path) -> Result<Vec<String>> {
     let words = ["install", "--print-uris", "-qq", "--no-install-recommends", PACKAGE];
     let ask = || process::capture(own_lists(apt, lists).args(words));
-    let printed = match ask() {
-        Ok(printed) => printed,
-        Err(_) => {
-            process::capture(own_lists(apt, lists).arg("update"))?;
-            ask()?
-        }
-    };
-    let names: Vec<String> = printed.lines().filter_map(name_in).collect();
+    let mut printed = ask();
+    if printed.is_err() {
+        process::capture(own_lists(apt, lists).arg("update"))?;
+        printed = ask();
+    }
+    let names: Vec<String> = printed?.lines().filter_map(name_in).collect();
     if names.is_empty() { Err(Error::failed(format!("apt-get fetches nothing for {PACKAGE}"))) } else { Ok(names) }
 }
 

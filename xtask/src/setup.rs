@@ -54,7 +54,7 @@ pub(crate) fn for_tests(workspace: &Workspace) -> Result<Environment> {
     let mut environment = for_build(workspace)?;
     let _lock = lock(workspace)?;
     environment.set("CHUNK_PYTHON", python::for_tests(workspace)?);
-    environment.set("CHUNK_HDF5_TOOLS", hdf5_tools::for_tests(workspace)?);
+    environment.set("CHUNK_HDF5_TOOLS", hdf5_tools::for_tests(workspace));
     environment.set("PYTHONDONTWRITEBYTECODE", "1"); // no __pycache__ among the sources
     let corpora = workspace.root.join("../shared/corpora");
     if env::var_os("CHUNK_CORPORA").is_none()
