@@ -5,10 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use chunk_core::{ChunkSource, Error, Location, Registry, Result};
+use chunk_hdf5::Hdf5Strings;
 use chunk_virtual::{AnySource, Indices, Selected, SourcePool, VirtualSource};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::names::{expand, named, with_path};
+use crate::places::Places;
+use crate::variable::Text;
 
 /// What a dataset is called on the command line.
 ///
@@ -56,7 +59,26 @@ impl DatasetArg {
         Ok(Dataset { source, location })
     }
 
-    /// The same as a part of a stack, which opens files when it reads them.
+    /// Opens text of variable length, whole or selected from; `None` if it holds something else.
+    ///
+    /// # Errors
+    /// As [`DatasetArg::open`].
+    pub(crate) fn open_text(&self) -> Result<Option<Text>> {
+        match self.find(|location| Hdf5Strings::open(location.path(), location.dataset())) {
+            Ok((strings, location, brackets)) => {
+                let places: Arc<dyn ChunkSource> = Arc::new(Places::new(strings.shape().clone(), &location));
+                let places = match brackets {
+                    Some(brackets) => Arc::new(select(places, brackets, &location)?),
+                    None => places,
+                };
+                Ok(Some(Text { strings, places }))
+            }
+            Err(Error::Unsupported { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same as [`DatasetArg::open`] for a part of a stack, which opens files when it reads them.
     ///
     /// # Errors
     /// As [`DatasetArg::open`].

@@ -33,6 +33,7 @@ mod ls;
 mod names;
 mod options;
 mod output;
+mod places;
 mod progress;
 mod recover;
 mod show;

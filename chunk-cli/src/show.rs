@@ -6,17 +6,18 @@ use chunk_core::{Buffer, Bytes, ChunkSource, Error, Result, Run, Slab, Window, c
 use clap::Args;
 
 use crate::Context;
-use crate::array_text::{Abbreviation, words};
+use crate::array_text::{Abbreviation, text_literal, words};
 use crate::dataset::{DatasetArg, dataset};
 use crate::failure::Outcome;
 use crate::names::named;
 use crate::options::RunOptions;
 use crate::output::{Out, print};
+use crate::variable::Text;
 
 /// Prints the values, abbreviated as NumPy prints arrays; reads only what it prints
 ///
 /// Arrays of more than 1000 elements keep three at either end of each axis. Floats show up to eight digits after the
-/// point, all of one array as many as they need to be told apart.
+/// point, all of one array as many as they need to be told apart. Text of variable length is printed as Python's.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     /// The dataset, maybe with a selection: run.h5::/v[10:20, ::-2, -1]
@@ -31,16 +32,35 @@ const MOST_VALUES: u64 = 100_000;
 
 impl ShowArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
-        let source = self.dataset.open(&context.registry)?.source;
-        let corners = Corners::new(source, self.run.budget().bytes())?;
+        let (source, text) = self.open(context)?;
+        let budget = self.run.budget().bytes();
+        let corners = Corners::new(source, budget)?;
         let run = self.run.to_run(context);
         if self.run.dry_run {
             return print(out, &corners.plans(&run)?.join("\n\n"));
         }
         let elements = corners.read(self.run.watch(&run, format!("show {}", self.dataset)).run())?;
         let info = corners.source.info();
-        let words = words(&info.dtype, &elements, info.shape.is_empty()).map_err(|error| named(&info.name, error))?;
+        let words = match text {
+            Some(text) => {
+                let texts = text.read(elements.elements()?, Bytes(budget))?;
+                texts.iter().map(|text| text_literal(text)).collect()
+            }
+            None => words(&info.dtype, &elements, info.shape.is_empty()).map_err(|error| named(&info.name, error))?,
+        };
         print(out, &corners.abbreviation.text(&words))
+    }
+
+    /// The dataset; of one that holds text of variable length the places, and that.
+    fn open(&self, context: &Context) -> Result<(Arc<dyn ChunkSource>, Option<Text>)> {
+        match self.dataset.open(&context.registry) {
+            Ok(dataset) => Ok((dataset.source, None)),
+            Err(error @ Error::UnsupportedDType { .. }) => match self.dataset.open_text()? {
+                Some(text) => Ok((text.places.clone(), Some(text))),
+                None => Err(error),
+            },
+            Err(error) => Err(error),
+        }
     }
 }
 

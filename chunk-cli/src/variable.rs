@@ -1,11 +1,47 @@
-//! Elements of variable length, which HDF5 files hold beside arrays: their SHA-256.
+//! Elements of variable length, which HDF5 files hold beside arrays: their SHA-256, and texts by their places.
 
-use chunk_core::{CancelToken, Error, Grid, Location, Result, Shape, Slab};
+use std::sync::Arc;
+
+use chunk_core::{Bytes, CancelToken, ChunkSource, Error, Grid, Location, Result, Shape, Slab};
 use chunk_hdf5::{Hdf5Sequences, Hdf5Strings};
 use sha2::{Digest, Sha256};
 
 /// Elements that are read at once.
 const BATCH: u64 = 1 << 16;
+
+/// A dataset of text, or what is selected of it.
+pub(crate) struct Text {
+    pub(crate) strings: Hdf5Strings,
+    /// The place of each text that is selected.
+    pub(crate) places: Arc<dyn ChunkSource>,
+}
+
+impl Text {
+    /// The texts at `places`, of no more than `most` bytes together.
+    pub(crate) fn read(self, places: &[u64], most: Bytes) -> Result<Vec<String>> {
+        let strings = self.strings.with_most_bytes(most);
+        let shape = strings.shape();
+        let grid = Grid::new(shape.clone(), vec![1; shape.len()]);
+        let row = shape.last().copied().unwrap_or(1);
+        let mut texts = Vec::with_capacity(places.len());
+        // Places that follow each other in a row are read at once.
+        for run in places.chunk_by(|place, next| *next == place + 1 && next % row != 0) {
+            let mut count = vec![1; shape.len()];
+            if let Some(last) = count.last_mut() {
+                *last = run.len() as u64;
+            }
+            texts.extend(strings.read(&Slab::new(grid.position(run[0]), count))?);
+            if texts.iter().map(|text| text.len() as u64).sum::<u64>() > most.0 {
+                let info = self.places.info();
+                return Err(Error::InvalidArgument(format!(
+                    "{} has texts of more than {most}; select a part of it",
+                    info.name
+                )));
+            }
+        }
+        Ok(texts)
+    }
+}
 
 /// Hashes, for each element, its length as a little-endian number of 8 bytes and its bytes: those of a text, or the
 /// count of a sequence and its little-endian elements. `None` if the dataset holds neither.

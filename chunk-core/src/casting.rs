@@ -17,7 +17,8 @@ use crate::{DType, Error, Result};
 /// ```
 ///
 /// # Source
-/// `numpy.can_cast`, against which the interoperability tests hold it.
+/// `numpy.can_cast`, against which the interoperability tests hold it. UTF-8 text, which NumPy has not, is to `U` as
+/// another length is: safe with room for the longest, of the same kind without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Casting {
     /// No change at all: the rule for storage.
@@ -102,7 +103,7 @@ pub fn result_type(a: &DType, b: &DType) -> Option<DType> {
 }
 
 fn is_text(dtype: &DType) -> bool {
-    matches!(dtype, DType::Bytes(_) | DType::Ucs4(_))
+    matches!(dtype, DType::Bytes(_) | DType::Utf8(_) | DType::Ucs4(_))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,7 +130,10 @@ fn kind(dtype: &DType) -> Option<(Kind, usize)> {
 
 fn is_safe(from: &DType, to: &DType) -> bool {
     match (from, to) {
-        (DType::Bytes(from), DType::Bytes(to) | DType::Ucs4(to)) | (DType::Ucs4(from), DType::Ucs4(to)) => from <= to,
+        (DType::Bytes(from), DType::Bytes(to) | DType::Utf8(to) | DType::Ucs4(to))
+        | (DType::Utf8(from), DType::Utf8(to) | DType::Ucs4(to))
+        | (DType::Ucs4(from), DType::Ucs4(to)) => from <= to,
+        (DType::Ucs4(from), DType::Utf8(to)) => 4 * from <= *to,
         _ => match (kind(from), kind(to)) {
             (Some(from), Some(to)) => is_safe_number(from, to),
             _ => false,
@@ -151,7 +155,8 @@ fn is_safe_number((from, from_size): (Kind, usize), (to, to_size): (Kind, usize)
 
 fn is_same_kind(from: &DType, to: &DType) -> bool {
     match (from, to) {
-        (DType::Bytes(_), DType::Bytes(_) | DType::Ucs4(_)) | (DType::Ucs4(_), DType::Ucs4(_)) => true,
+        (DType::Bytes(_), to) if is_text(to) => true,
+        (DType::Utf8(_) | DType::Ucs4(_), DType::Utf8(_) | DType::Ucs4(_)) => true,
         _ => match (kind(from), kind(to)) {
             (Some((from, _)), Some((to, _))) => from <= to,
             _ => false,

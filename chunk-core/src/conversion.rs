@@ -55,6 +55,7 @@ type Test = fn(&[u8], &mut [u8]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Text {
     Bytes,
+    Utf8,
     Ucs4,
 }
 
@@ -146,6 +147,7 @@ fn way(from: &DType, to: &DType) -> Option<Way> {
 fn text(dtype: &DType) -> Option<Text> {
     match dtype {
         DType::Bytes(_) => Some(Text::Bytes),
+        DType::Utf8(_) => Some(Text::Utf8),
         DType::Ucs4(_) => Some(Text::Ucs4),
         _ => None,
     }
@@ -208,32 +210,31 @@ fn recode(from: &[u8], from_text: Text, to: &mut [u8], to_text: Text) -> bool {
         to[..common].copy_from_slice(&from[..common]);
         return from[common..].iter().all(|byte| *byte == 0);
     }
+    let mut place = 0;
+    let mut put = |letter: u32| {
+        let (mut utf8, native) = ([0; 4], letter.to_ne_bytes());
+        let encoded = match to_text {
+            Text::Ucs4 => Some(&native[..]),
+            Text::Bytes | Text::Utf8 => char::from_u32(letter)
+                .filter(|letter| to_text == Text::Utf8 || letter.is_ascii())
+                .map(|letter| letter.encode_utf8(&mut utf8).as_bytes()),
+        };
+        let room = encoded.and_then(|encoded| Some((to.get_mut(place..place + encoded.len())?, encoded)));
+        room.is_some_and(|(room, encoded)| {
+            room.copy_from_slice(encoded);
+            place += encoded.len();
+            true
+        })
+    };
+    let bytes = &from[..from.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)];
     match from_text {
-        Text::Bytes => {
-            let used = from.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-            let letters = to.as_chunks_mut::<4>().0;
-            if used > letters.len() || !from.is_ascii() {
-                return false;
-            }
-            for (byte, letter) in from[..used].iter().zip(letters) {
-                *letter = u32::from(*byte).to_ne_bytes();
-            }
-        }
+        Text::Bytes => bytes.iter().all(|byte| byte.is_ascii() && put(u32::from(*byte))),
+        Text::Utf8 => std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(|letter| put(u32::from(letter)))),
         Text::Ucs4 => {
-            let letters = from.as_chunks::<4>().0;
-            let used = letters.iter().rposition(|letter| *letter != [0; 4]).map_or(0, |last| last + 1);
-            if used > to.len() {
-                return false;
-            }
-            for (letter, byte) in letters[..used].iter().zip(to) {
-                match u8::try_from(u32::from_ne_bytes(*letter)) {
-                    Ok(letter) if letter.is_ascii() => *byte = letter,
-                    _ => return false,
-                }
-            }
+            let letters = from.as_chunks::<4>().0[..bytes.len().div_ceil(4)].iter();
+            letters.into_iter().all(|letter| put(u32::from_ne_bytes(*letter)))
         }
     }
-    true
 }
 
 /// A number as another type of number, if that has a value for it.
@@ -416,6 +417,14 @@ mod tests {
         assert!(recode("S2", "U2", b"\xe4b").is_err());
         assert!(recode("U1", "S3", &u32::from('ä').to_ne_bytes()).is_err());
         assert_eq!(recode("S3", "S0", &[]).unwrap(), b"");
+
+        let wide: Vec<u8> = "aß日".chars().flat_map(|letter| u32::from(letter).to_ne_bytes()).collect();
+        assert_eq!(recode("U3", "utf8[7]", &wide).unwrap(), "aß日\0".as_bytes());
+        assert_eq!(recode("utf8[6]", "U3", "aß日".as_bytes()).unwrap(), wide);
+        assert_eq!(recode("utf8[3]", "S2", b"ab\0").unwrap(), b"ab");
+        assert!(recode("U3", "utf8[5]", &wide).is_err() && recode("utf8[6]", "S6", "aß日".as_bytes()).is_err());
+        assert!(recode("U1", "utf8[4]", &0xd800_u32.to_ne_bytes()).is_err(), "a surrogate is no letter");
+        assert!(recode("utf8[1]", "U1", b"\xc3").is_err());
     }
 
     #[test]

@@ -323,7 +323,9 @@ impl FromStr for DType {
 
     fn from_str(text: &str) -> Result<Self> {
         parse(text).ok_or_else(|| {
-            Error::InvalidArgument(format!("{text:?} is not a dtype (write for example float32, f4, c16, S8)"))
+            Error::InvalidArgument(format!(
+                "{text:?} is not a dtype (write for example float32, f4, c16, S8, utf8[20])"
+            ))
         })
     }
 }
@@ -339,6 +341,9 @@ fn parse(text: &str) -> Option<DType> {
     }
     if let Some(unit) = text.strip_prefix("timedelta64").or_else(|| text.strip_prefix("m8")) {
         return Some(DType::TimeDelta64(parse_time_unit(unit)?));
+    }
+    if let Some(length) = text.strip_prefix("utf8[") {
+        return Some(DType::Utf8(length.strip_suffix(']')?.parse().ok()?));
     }
     let (kind, length) = text.split_at_checked(1)?;
     let length = length.parse().ok()?;
@@ -367,9 +372,19 @@ mod tests {
 
     #[test]
     fn reads_what_it_prints() {
-        for text in
-            ["bool", "int8", "uint64", "float16", "complex64", "S3", "U5", "V7", "datetime64[10us]", "timedelta64"]
-        {
+        for text in [
+            "bool",
+            "int8",
+            "uint64",
+            "float16",
+            "complex64",
+            "S3",
+            "utf8[9]",
+            "U5",
+            "V7",
+            "datetime64[10us]",
+            "timedelta64",
+        ] {
             assert_eq!(text.parse::<DType>().unwrap().to_string(), text);
         }
     }

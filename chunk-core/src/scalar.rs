@@ -114,6 +114,12 @@ impl fmt::Display for Scalar {
             DType::ComplexF32 => show::<Complex<f32>>(self),
             DType::ComplexF64 => show::<Complex<f64>>(self),
             DType::Bytes(_) | DType::Utf8(_) => show_text(&self.bytes),
+            DType::Ucs4(_) => {
+                let letter =
+                    |code: &[u8; 4]| char::from_u32(u32::from_ne_bytes(*code)).unwrap_or(char::REPLACEMENT_CHARACTER);
+                let text: String = self.bytes.as_chunks().0.iter().map(letter).collect();
+                show_text(text.as_bytes())
+            }
             _ => show_hexadecimal(&self.bytes),
         };
         f.write_str(&shown)
@@ -156,6 +162,8 @@ mod tests {
     fn prints_values() {
         assert_eq!(Scalar::from(Complex::new(1.0, -2.0)).to_string(), "1-2i");
         assert_eq!(Scalar::from_bytes(DType::Bytes(3), *b"ab\0").unwrap().to_string(), "\"ab\"");
+        let wide: Vec<u8> = ['ß', '\0'].into_iter().flat_map(|letter| u32::from(letter).to_ne_bytes()).collect();
+        assert_eq!(Scalar::from_bytes(DType::Ucs4(2), wide).unwrap().to_string(), "\"ß\"");
         assert_eq!(Scalar::zero(DType::Opaque { size: 2, tag: None }).to_string(), "0x0000");
     }
 }

@@ -59,11 +59,12 @@ impl AppendSink {
             name: filter.name.unwrap_or_else(|| "unknown".to_owned()),
         })?;
         pipeline.check_encodes().map_err(|cause| place.unsupported(format!("cannot be appended to: {cause}")))?;
-        if !conversion.is_in_place() {
+        if !conversion.is_its_inverse() {
             return Err(Error::UnsupportedDType {
                 dataset: place.name(),
                 dtype: info.dtype.to_string(),
-                operation: "appending to numbers that only libhdf5 converts".to_owned(),
+                operation: "appending to numbers that only libhdf5 converts, or to text that is padded with spaces,"
+                    .to_owned(),
             });
         }
         let element_size = info.dtype.size();
@@ -135,7 +136,7 @@ impl ChunkSink for AppendSink {
         } else {
             let mut stored = worker.scratch(data.len())?;
             stored.copy_from_slice(data);
-            self.conversion.apply_in_place(&mut stored); // swapping is its own inverse
+            self.conversion.apply_in_place(&mut stored); // it is its own inverse
             self.writer.write(&dataset, &shape, slab, &stored, worker)
         };
         written.map_err(|error| match &*self.opened() {

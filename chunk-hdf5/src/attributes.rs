@@ -4,7 +4,7 @@ use chunk_core::{Attribute, DType, Error, Result, Worker};
 use hdf5::{Attribute as Stored, Datatype, Location};
 
 use crate::error::Place;
-use crate::library::{self, Class, Padding};
+use crate::library::{self, Class};
 use crate::{dtype, scales};
 
 /// All attributes of an object, by name; one that cannot be read with the reason.
@@ -89,14 +89,13 @@ fn value(stored: &Stored, pytables: bool, place: &Place) -> Result<Attribute> {
         Class::Sequence { .. } => Ok(Attribute::Other("lists of any length".to_owned())),
         Class::ObjectReference => Ok(Attribute::Other("references to objects".to_owned())),
         Class::Other(what) => Ok(Attribute::Other(what.to_owned())),
-        class => elements(stored, &kind, &class, extents, pytables, place),
+        _ => elements(stored, &kind, extents, pytables, place),
     }
 }
 
 fn elements(
     stored: &Stored,
     kind: &Datatype,
-    class: &Class,
     extents: Option<Vec<u64>>,
     pytables: bool,
     place: &Place,
@@ -111,16 +110,7 @@ fn elements(
         mapped.conversion.apply(&mut bytes, &mut converted, &Worker::new(), place)?;
         bytes = converted;
     }
-    if let Class::FixedString { padding, .. } = class {
-        bytes.chunks_exact_mut(kind.size().max(1)).for_each(|text| pad_with_zeros(text, *padding));
-    }
     Attribute::elements(mapped.dtype, extents, bytes)
-}
-
-/// Zeros instead of what pads the text.
-fn pad_with_zeros(text: &mut [u8], padding: Padding) {
-    let end = padding.unpadded(text).len();
-    text[end..].fill(0);
 }
 
 /// Text of any length; what is not UTF-8 stays the bytes that it is.

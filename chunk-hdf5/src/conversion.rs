@@ -6,13 +6,16 @@ use chunk_core::{DType, Result, StructType, Worker};
 use hdf5::Datatype;
 
 use crate::error::Place;
-use crate::library;
+use crate::library::{self, Padding};
 
-/// Which numbers of an element are in the byte order that is not this machine's.
+/// What of an element is in memory another way than in the file: numbers in the byte order that is not this machine's,
+/// text that is not padded with zeros.
 #[derive(Clone, Debug)]
 pub(crate) enum Swap {
-    /// None of them.
+    /// Nothing.
     No,
+    /// Text of `size` bytes.
+    Text { size: usize, padding: Padding },
     /// All numbers of elements of this dtype.
     All(DType),
     /// Those of some fields of a structure of `size` bytes, each with its place.
@@ -25,6 +28,12 @@ impl Swap {
         match self {
             Swap::No => {}
             Swap::All(dtype) => dtype.swap_bytes(bytes),
+            Swap::Text { size, padding } => {
+                for text in bytes.chunks_exact_mut((*size).max(1)) {
+                    let length = padding.unpadded(text).len();
+                    text[length..].fill(0);
+                }
+            }
             Swap::Fields { size, fields } => {
                 for element in bytes.chunks_exact_mut((*size).max(1)) {
                     for (range, swap) in fields {
@@ -32,6 +41,17 @@ impl Swap {
                     }
                 }
             }
+        }
+    }
+}
+
+impl Swap {
+    /// Whether the same makes elements again what they are in the file, or what means the same there.
+    fn is_its_inverse(&self) -> bool {
+        match self {
+            Swap::Text { padding, .. } => *padding != Padding::Spaces,
+            Swap::Fields { fields, .. } => fields.iter().all(|(_, swap)| swap.is_its_inverse()),
+            Swap::No | Swap::All(_) => true,
         }
     }
 }
@@ -98,6 +118,11 @@ impl Conversion {
     /// Whether elements are as large in memory as in the file, so that they are converted where they are.
     pub(crate) fn is_in_place(&self) -> bool {
         self.library.is_none() && self.fields.is_none()
+    }
+
+    /// Whether [`Conversion::apply_in_place`] also makes elements of memory such of the file.
+    pub(crate) fn is_its_inverse(&self) -> bool {
+        self.is_in_place() && self.swap.is_its_inverse()
     }
 
     /// Whether elements are in memory what they are in the file.
@@ -188,4 +213,17 @@ fn find(dtype: &DType, name: &str) -> Option<(DType, usize)> {
         let inner = name.strip_prefix(&field.name)?.strip_prefix('.')?;
         find(&field.dtype, inner).map(|(dtype, offset)| (dtype, field.offset + offset))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_off_what_pads_and_no_more() {
+        assert_eq!(Padding::Terminated.unpadded(b" a \0b\0\0"), b" a ");
+        assert_eq!(Padding::Zeros.unpadded(b" a \0b\0\0"), b" a \0b");
+        assert_eq!(Padding::Spaces.unpadded(b" a\0  "), b" a\0");
+        assert_eq!(Padding::Spaces.unpadded(b"    "), b"");
+    }
 }

@@ -6,7 +6,7 @@ use chunk_core::{DType, EnumType, Field, StructType, TimeUnit};
 use hdf5::Datatype;
 
 use crate::conversion::{Conversion, Swap};
-use crate::library::{self, Atom, Class, Member};
+use crate::library::{self, Atom, Class, Member, Padding};
 
 /// A dtype, and how elements become what they are in memory.
 #[derive(Clone, Debug)]
@@ -107,14 +107,18 @@ impl Walk {
                 (part, Swap::No) => as_it_is(complex(&part).ok_or_else(|| odd(size, "complex numbers"))?),
                 (part, _) => swapped(complex(&part).ok_or_else(|| odd(size, "complex numbers"))?),
             },
-            Class::FixedString { utf8: false, .. } => as_it_is(DType::Bytes(size)),
-            Class::FixedString { utf8: true, .. } => as_it_is(DType::Utf8(size)),
+            Class::FixedString { utf8, padding } => {
+                let swap = if padding == Padding::Zeros { Swap::No } else { Swap::Text { size, padding } };
+                Ok((if utf8 { DType::Utf8(size) } else { DType::Bytes(size) }, swap))
+            }
             Class::Opaque { tag } => Ok(opaque(size, &tag)),
             Class::Compound { members } => self.structure(size, members),
             Class::Enum { base, members } => self.enumeration(&base, members),
             Class::Array { element, extents } => self.array(size, &element, &extents),
-            Class::VariableString { .. } => Err(Unmapped::Kind("variable-length text (see Hdf5Strings)".to_owned())),
-            Class::Sequence { .. } => Err(Unmapped::Kind("variable-length sequences (see Hdf5Sequences)".to_owned())),
+            Class::VariableString { .. } => Err(Unmapped::Kind("text of variable length (see Hdf5Strings)".to_owned())),
+            Class::Sequence { .. } => {
+                Err(Unmapped::Kind("sequences of variable length (see Hdf5Sequences)".to_owned()))
+            }
             Class::ObjectReference => Err(Unmapped::Kind("object references (see Hdf5References)".to_owned())),
             Class::Other(what) => Err(Unmapped::Kind(what.to_owned())),
         }
@@ -307,6 +311,10 @@ pub(crate) fn datatype(dtype: &DType) -> Result<Datatype> {
             library::compound(kind.size, &kind.fields.iter().map(member).collect::<Result<Vec<_>>>()?)?
         }
         DType::Array { element, shape } => library::array(&datatype(element)?, shape)?,
+        DType::Ucs4(length) => {
+            let utf8 = DType::Utf8(4 * length);
+            return Err(Unmapped::Kind(format!("{dtype} (cast it to {utf8}, which has room for any such text)")));
+        }
         other => return Err(Unmapped::Kind(other.to_string())),
     };
     Ok(kind)

@@ -121,7 +121,12 @@ impl Hdf5Editor {
     /// meanwhile something has the name; [`Error::NotAGroup`] if it would be inside of a dataset; a dtype or a chunk size
     /// that HDF5 or the filter cannot hold.
     pub fn create_dataset(&self, name: &str, info: DatasetInfo, filter: Filter) -> Result<Hdf5Sink> {
-        Hdf5Sink::new(Destination::in_editor(&self.file, self.new_place(name)?)?, info, filter)
+        Hdf5Sink::new(self.destination(name)?, info, filter)
+    }
+
+    /// Where a new dataset of this name goes.
+    pub(crate) fn destination(&self, name: &str) -> Result<Destination> {
+        Destination::in_editor(&self.file, self.new_place(name)?)
     }
 
     /// Makes a virtual dataset of its own name.

@@ -31,10 +31,12 @@ mod session;
 mod sink;
 mod source;
 mod staged;
+mod streaming;
 mod superblock;
 mod tree;
 mod untrusted;
 mod variable;
+mod variable_writer;
 mod virtual_dataset;
 mod writer;
 
@@ -48,7 +50,9 @@ pub use crate::options::ReadOptions;
 pub use crate::scales::{Axis, Scale};
 pub use crate::sink::Hdf5Sink;
 pub use crate::source::Hdf5Source;
+pub use crate::streaming::{Hdf5Stream, Tee};
 pub use crate::variable::{Hdf5References, Hdf5Sequences, Hdf5Strings};
+pub use crate::variable_writer::{Hdf5SequenceWriter, Hdf5StringWriter};
 pub use crate::virtual_dataset::{Hyperslab, Opened, Region, VirtualDataset, VirtualMapping};
 
 /// The versions of the C libraries inside, for people.

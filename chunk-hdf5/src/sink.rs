@@ -264,6 +264,17 @@ impl ChunkSink for Hdf5Sink {
     }
 }
 
+impl Drop for Hdf5Sink {
+    /// Of one that is not finished, nothing is left.
+    fn drop(&mut self) {
+        if let Some(Output { dataset, file, .. }) = lock(&self.output).take() {
+            // What fails here fails the file, too.
+            let _ =
+                library::give_up(&dataset).map_err(|error| file.fail(self.destination.place.library("drop", &error)));
+        }
+    }
+}
+
 /// The shape of a dataset that was made large enough for `slab`.
 fn grown(shape: &Shape, slab: &Slab) -> Shape {
     shape.iter().enumerate().map(|(axis, extent)| (*extent).max(slab.end(axis))).collect()

@@ -10,7 +10,7 @@ use hdf5::{Dataset, Datatype};
 
 use crate::dtype::{self, Stored};
 use crate::error::Place;
-use crate::library::{self, Class, Elements, Padding};
+use crate::library::{self, Class, Elements};
 use crate::links::{self, Opened};
 use crate::options::ReadOptions;
 use crate::source::Hdf5Source;
@@ -44,7 +44,7 @@ impl Variable {
         }
         info.check().map_err(|error| place.corrupt(error.to_string()))?;
         if matches!(class, Class::VariableString { .. } | Class::Sequence { .. } | Class::ObjectReference) {
-            untrusted::check_dataset(&dataset, &info, own.length()?, &place)?;
+            untrusted::check_dataset(&dataset, &info, &own, &place)?;
         }
         Ok((Variable { info, place, dataset, most: MOST_BYTES }, class))
     }
@@ -127,7 +127,7 @@ common!(Hdf5Strings);
 #[derive(Debug)]
 enum Text {
     Variable { utf8: bool },
-    Fixed { source: Box<Hdf5Source>, padding: Padding },
+    Fixed(Box<Hdf5Source>),
 }
 
 impl Hdf5Strings {
@@ -147,9 +147,9 @@ impl Hdf5Strings {
         let (variable, class) = Variable::open(path.as_ref(), dataset, options)?;
         let text = match class {
             Class::VariableString { utf8 } => Text::Variable { utf8 },
-            Class::FixedString { padding, .. } => {
+            Class::FixedString { .. } => {
                 let source = Hdf5Source::open_with(&variable.place.path, Some(&variable.place.dataset), options)?;
-                Text::Fixed { source: source.into(), padding }
+                Text::Fixed(source.into())
             }
             _ => return Err(variable.refuse("text")),
         };
@@ -183,11 +183,12 @@ impl Hdf5Strings {
             Text::Variable { utf8 } => {
                 self.variable.read(slab, |start, count, most| library::read_strings(dataset, *utf8, start, count, most))
             }
-            Text::Fixed { source, padding } => {
+            Text::Fixed(source) => {
                 let size = source.info().dtype.size();
                 let mut bytes = vec![0; slab.bytes(size) as usize];
                 source.read_into(slab, &mut bytes, &Worker::new())?;
-                Ok(bytes.chunks_exact(size.max(1)).map(|text| padding.unpadded(text).to_vec()).collect())
+                let length = |text: &[u8]| text.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+                Ok(bytes.chunks_exact(size.max(1)).map(|text| text[..length(text)].to_vec()).collect())
             }
         }
     }
@@ -328,14 +329,6 @@ impl Hdf5References {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn takes_off_what_pads_and_no_more() {
-        assert_eq!(Padding::Terminated.unpadded(b" a \0b\0\0"), b" a ");
-        assert_eq!(Padding::Zeros.unpadded(b" a \0b\0\0"), b" a \0b");
-        assert_eq!(Padding::Spaces.unpadded(b" a\0  "), b" a\0");
-        assert_eq!(Padding::Spaces.unpadded(b"    "), b"");
-    }
 
     #[test]
     fn batches_are_few_elements_each() {

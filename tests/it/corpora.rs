@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use chunk_core::Slab;
 use chunk_hdf5::{Hdf5Sequences, Hdf5Strings};
@@ -22,8 +20,6 @@ const LONG_DOUBLE: &str = "/longdouble";
 const NOT_SWAPPED_BY_H5PY: &str = "/vlunicode_big";
 /// More elements than can be hashed in a test: only planned.
 const TOO_LARGE: &str = "jhdf/tiny_huge_1d_over_maxint.hdf5";
-/// A child that takes longer hangs.
-const LIMIT: Duration = Duration::from_mins(1);
 
 /// A line of the manifest.
 struct Row {
@@ -73,7 +69,8 @@ fn valid_datasets_hash_as_h5py_says() {
         let locations: Vec<String> =
             file.iter().map(|row| format!("hdf5:{}::{}", path.display(), row.dataset)).collect();
         let arguments: Vec<&str> = ["hash", "--json"].into_iter().chain(locations.iter().map(String::as_str)).collect();
-        let output = run(&arguments).unwrap_or_else(|what| panic!("{}: {what}", path.display()));
+        let output = program::within_limits(&mut program::command(&arguments))
+            .unwrap_or_else(|what| panic!("{}: {what}", path.display()));
         let records: Vec<serde_json::Value> =
             String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         for (row, location) in file.iter().zip(&locations) {
@@ -136,7 +133,7 @@ fn damaged_and_strange_files_give_the_right_value_or_an_error() {
         let location = format!("hdf5:{}", path.display());
         let mut arguments = vec!["hash", "--recursive", &location];
         arguments.extend((file == TOO_LARGE).then_some("--dry-run"));
-        let output = match run(&arguments) {
+        let output = match program::within_limits(&mut program::command(&arguments)) {
             Ok(output) => output,
             Err(what) => {
                 let _ = writeln!(wrong, "{file}: {what}");
@@ -154,33 +151,6 @@ fn damaged_and_strange_files_give_the_right_value_or_an_error() {
     }
     assert!(read > 50, "only {read} files were read");
     assert!(wrong.is_empty(), "of {read} files:\n{wrong}");
-}
-
-/// Runs the program within [`LIMIT`]: it ends by itself, in success or in an error.
-fn run(arguments: &[&str]) -> Result<Output, String> {
-    let mut command = program::command(arguments);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    let output = finish(child)?;
-    match output.status.code() {
-        Some(0..=2) => Ok(output),
-        _ => Err(format!("ended with {}: {}", output.status, program::stderr(&output).trim_end())),
-    }
-}
-
-/// What the child printed, read while it runs; a child that hangs is ended.
-fn finish(child: Child) -> Result<Output, String> {
-    let id = child.id();
-    let began = Instant::now();
-    let waiting = std::thread::spawn(move || child.wait_with_output());
-    while !waiting.is_finished() {
-        if began.elapsed() > LIMIT {
-            let _ = std::process::Command::new("kill").args(["-9", &id.to_string()]).status();
-            let _ = waiting.join();
-            return Err(format!("did not end within {LIMIT:?}"));
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    waiting.join().expect("waiting does not panic").map_err(|error| error.to_string())
 }
 
 fn is_hdf5(path: &Path) -> bool {

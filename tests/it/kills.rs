@@ -120,8 +120,8 @@ fn journal(path: &Path) -> PathBuf {
     path.with_added_extension("journal")
 }
 
-const FILES: [(&str, usize, &str); 4] =
-    [("v110", 0, "gzip"), ("v110", 1, "none"), ("earliest", 0, "none"), ("v108", 1, "gzip")];
+const FILES: [(&str, usize, &str); 5] =
+    [("v110", 0, "gzip"), ("v110", 1, "none"), ("earliest", 0, "none"), ("v108", 1, "gzip"), ("v110", 0, "blosc")];
 
 #[test]
 fn killed_at_every_write_a_writer_loses_nothing() {
@@ -158,7 +158,7 @@ fn killed_at_random_a_writer_loses_nothing() {
 
 #[test]
 fn what_a_killed_writer_left_others_read_too() {
-    let growing = Growing::new("v110", 0, "gzip", 3);
+    let growing = Growing::new("v110", 0, "blosc", 3);
     let calls = growing.calls();
     let mut arguments = vec!["check".to_owned()];
     for call in (1..=calls).step_by(5) {

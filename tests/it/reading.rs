@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use chunk_core::{ChunkSource, ChunkSourceExt, DType, Slab};
-use chunk_hdf5::{Hdf5References, Hdf5Sequences, Hdf5Source, Hdf5Strings, ReadOptions};
+use chunk_hdf5::{Hdf5Appender, Hdf5References, Hdf5Sequences, Hdf5Source, Hdf5Strings, ReadOptions};
 use tempfile::TempDir;
 
 use crate::{program, python};
@@ -35,7 +35,7 @@ fn path(name: &str) -> PathBuf {
 #[test]
 fn every_dtype_filter_and_layout_is_read_as_its_writer_reads_it() {
     let hashes = &files().1;
-    assert!(hashes.len() > 650, "only {} datasets were written", hashes.len());
+    assert!(hashes.len() > 950, "only {} datasets were written", hashes.len());
     let arguments: Vec<&str> = ["hash", "--json"].into_iter().chain(hashes.keys().map(String::as_str)).collect();
     let output = program::command(&arguments).output().expect("the program starts");
     let mut seen = 0;
@@ -124,6 +124,23 @@ fn text_comes_without_its_padding_and_within_its_bound() {
     }
     assert!(open("variable_utf8").read(&Slab::new([20, 0], [1, 1])).is_err());
     assert!(Hdf5Strings::open(path("h5py_others.h5"), Some("sequences_i4")).is_err());
+}
+
+#[test]
+fn text_is_appended_to_unless_it_is_padded_with_spaces() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("x.h5");
+    std::fs::copy(path("h5py_others.h5"), &copy).unwrap();
+    for name in ["padded_terminated_1_growing", "padded_zeros_1_growing"] {
+        let mut appender = Hdf5Appender::open(&copy, Some(name), 0).unwrap();
+        appender.append_bytes("größe".as_bytes().get(..6).unwrap()).unwrap();
+        appender.append_bytes(b"x\0\0\0\0\0").unwrap();
+        appender.finish().unwrap();
+        let read = Hdf5Strings::open(&copy, Some(name)).unwrap().read_bytes(&Slab::new([5], [3])).unwrap();
+        assert_eq!(read, ["grü".as_bytes(), &"größe".as_bytes()[..6], b"x"], "{name}");
+    }
+    let error = Hdf5Appender::open(&copy, Some("padded_spaces_1_growing"), 0).unwrap_err();
+    assert!(error.to_string().contains("padded with spaces"), "{error}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 """Files that grow, for the tests that kill their writer.
 
-    python growing.py make FILE earliest|v108|v110 AXIS WIDTH none|gzip   an empty dataset /group/log of int32
+    python growing.py make FILE earliest|v108|v110 AXIS WIDTH none|gzip|blosc   an empty dataset /group/log of int32
     python growing.py watch FILE AXIS ROWS STATES       reads until the file has so many rows, and prints how often; STATES,
                                                         numbers with commas, are all that it may have
     python growing.py check FILE AXIS ROWS [FILE AXIS ROWS ..]            the rows are there, or the file is refused
@@ -9,6 +9,7 @@ import sys
 import time
 
 import h5py
+import hdf5plugin
 import numpy as np
 
 
@@ -18,8 +19,8 @@ def make(path, libver, axis, width, filter):
     most = (None, width) if axis == 0 else (width, None)
     chunks = (8, width) if axis == 0 else (width // 2, 8)
     with h5py.File(path, "w", libver=(libver, "latest" if libver == "earliest" else libver)) as file:
-        compression = None if filter == "none" else filter
-        file.create_dataset("group/log", shape, "i4", maxshape=most, chunks=chunks, compression=compression, fillvalue=-7)
+        filters = {"none": {}, "gzip": dict(compression="gzip"), "blosc": hdf5plugin.Blosc()}[filter]
+        file.create_dataset("group/log", shape, "i4", maxshape=most, chunks=chunks, fillvalue=-7, **filters)
         file["other"] = np.arange(100)
 
 

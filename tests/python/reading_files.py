@@ -109,21 +109,79 @@ def write_h5py(folder, put):
                 late.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
                 space = h5py.h5s.create_simple(SHAPE)
                 h5py.h5d.create(file.id, b"never_filled", h5py.h5t.STD_I32LE, space, late)
+            if layout == "fixed_array":
+                write_implicit(file)
         put(path)
     path = os.path.join(folder, "h5py_others.h5")
     with h5py.File(path, "w") as file:
         for name, data, dtype in others():
             shape = data.shape[:1] if name == "subarray" else data.shape
-            for suffix, options in (("", {}), ("_lzf", dict(compression="lzf")), ("_zstd", hdf5plugin.Zstd())):
+            for filter, options in FILTERS.items():
+                suffix = "" if filter == "none" else "_" + filter
                 if name.startswith("time"):
                     file.create_dataset(name + suffix, data=data, **options)
                 else:
                     file.create_dataset(name + suffix, shape, dtype, **options)[...] = data
+        write_padded(file)
+        write_bitfields(file)
+        write_complex(file)
         write_compact(file)
         write_scalars(file)
         write_variable(file)
         write_masked(file)
     put(path)
+
+
+def write_implicit(file):
+    """Chunks without an index: all of them were allocated at the start, one after another."""
+    for code in ("<i4", ">f8", "u1"):
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk(CHUNKS)
+        plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        data = numbers(code)
+        create(file, "implicit_" + code[1:], h5py.h5t.py_create(data.dtype), data, plist)
+
+
+def create(file, name, kind, data, plist=None, most=None):
+    """A dataset of a type that NumPy has not; `data` are its bytes."""
+    dataset = h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(data.shape, most), plist)
+    dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, data, mtype=kind)
+
+
+def write_padded(file):
+    """Text that ends with a zero, is filled up with zeros, or with spaces."""
+    paddings = {"terminated": h5py.h5t.STR_NULLTERM, "zeros": h5py.h5t.STR_NULLPAD, "spaces": h5py.h5t.STR_SPACEPAD}
+    for name, padding in paddings.items():
+        for code in (h5py.h5t.CSET_ASCII, h5py.h5t.CSET_UTF8):
+            kind = h5py.h5t.C_S1.copy()
+            kind.set_size(6)
+            kind.set_strpad(padding)
+            kind.set_cset(code)
+            fill = b" " if name == "spaces" else b"\0"
+            text = np.frombuffer(b"".join(word.ljust(6, fill) for word in (b"", b"a b", b" x", b"a\0b", b"sixsix", b"gr\xc3\xbc")), "S6")
+            create(file, f"padded_{name}_{code}", kind, text)
+            plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            plist.set_chunk((4,))
+            create(file, f"padded_{name}_{code}_growing", kind, text, plist, most=(h5py.h5s.UNLIMITED,))
+
+
+def write_bitfields(file):
+    for name in ("STD_B8LE", "STD_B16LE", "STD_B32BE", "STD_B64LE"):
+        kind = getattr(h5py.h5t, name)
+        data = numbers(("<" if name.endswith("LE") else ">") + f"u{kind.get_size()}")
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        create(file, "bits_" + name, kind, data)
+        plist.set_chunk(CHUNKS)
+        plist.set_shuffle()
+        plist.set_deflate(4)
+        create(file, f"bits_{name}_gzip", kind, data, plist)
+
+
+def write_complex(file):
+    """HDF5 2's own complex numbers."""
+    for name, code in (("F32LE", "<c8"), ("F32BE", ">c8"), ("F64LE", "<c16"), ("F64BE", ">c16")):
+        kind = getattr(h5py.h5t, "COMPLEX_IEEE_" + name)
+        create(file, "complex_" + name, kind, numbers(code))
 
 
 def write_compact(file):

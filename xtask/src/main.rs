@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod cmake;
 mod error;
+mod hdf5_tools;
 mod process;
 mod pure;
 mod python;
@@ -30,8 +31,9 @@ Usage: cargo xtask COMMAND
   env                       prints the settings for a plain `cargo build`: eval \"$(cargo xtask env)\"
 
 Each command first sees to what is missing, under target/: CMake >= 3.26 (PyPI's where the machine's is too old)
-and, for the tests and benchmarks, a Python environment (tests/python/requirements.txt).
-CMAKE, CHUNK_PYTHON (a python that has those packages) and CHUNK_CORPORA are used as they are where they are set.
+and, for the tests and benchmarks, a Python environment (tests/python/requirements.txt) and Debian's hdf5-tools.
+CMAKE, CHUNK_PYTHON (a python that has those packages), CHUNK_HDF5_TOOLS (the folder of h5dump and h5ls) and
+CHUNK_CORPORA are used as they are where they are set.
 ";
 
 fn main() -> ExitCode {

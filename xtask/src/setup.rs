@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::error::{Error, Result};
 use crate::workspace::{self, Workspace};
-use crate::{cmake, process, python};
+use crate::{cmake, hdf5_tools, process, python};
 
 /// Variables that child processes get beyond the developer's own.
 #[derive(Default)]
@@ -49,11 +49,12 @@ pub(crate) fn for_build(workspace: &Workspace) -> Result<Environment> {
     Ok(environment)
 }
 
-/// What the tests need beyond that: a Python environment, and other people's files where they are there.
+/// What the tests need beyond that: a Python environment, HDF5's tools, and other people's files where they are there.
 pub(crate) fn for_tests(workspace: &Workspace) -> Result<Environment> {
     let mut environment = for_build(workspace)?;
     let _lock = lock(workspace)?;
     environment.set("CHUNK_PYTHON", python::for_tests(workspace)?);
+    environment.set("CHUNK_HDF5_TOOLS", hdf5_tools::for_tests(workspace));
     environment.set("PYTHONDONTWRITEBYTECODE", "1"); // no __pycache__ among the sources
     let corpora = workspace.root.join("../shared/corpora");
     if env::var_os("CHUNK_CORPORA").is_none()

@@ -7,7 +7,7 @@ mod floats;
 mod times;
 mod words;
 
-pub(crate) use words::{json, word, words};
+pub(crate) use words::{json, text_literal, word, words};
 
 /// Arrays of more elements are abbreviated.
 const THRESHOLD: u64 = 1000;

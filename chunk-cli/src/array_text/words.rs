@@ -210,7 +210,7 @@ fn hexadecimal_literal(bytes: &[u8]) -> String {
 }
 
 /// Python's `repr` of text.
-fn text_literal(text: &str) -> String {
+pub(crate) fn text_literal(text: &str) -> String {
     let quote = quote_for(text.contains('\''), text.contains('"'));
     let body: String = text
         .chars()

@@ -51,7 +51,11 @@ struct StatsRecord<'a> {
 
 impl StatsArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
-        let source = self.dataset.open(&context.registry)?.source;
+        let opened = self.dataset.open(&context.registry).map_err(|error| match error {
+            Error::UnsupportedDType { dataset, dtype, .. } => tally::unsupported(dtype, dataset),
+            error => error,
+        })?;
+        let source = opened.source;
         let info = source.info();
         tally::check(&info.dtype, &info.name)?;
         let run = self.run.to_run(context);

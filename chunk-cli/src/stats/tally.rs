@@ -59,7 +59,7 @@ impl Tally {
             DType::DateTime64(_) | DType::TimeDelta64(_) => times(dtype, i64::from_bytes(bytes)?)?,
             DType::Enum(kind) => Tally::of(&kind.base, bytes, dataset)?,
             DType::Array { element, .. } => Tally::of(element, bytes, dataset)?,
-            _ => return Err(unsupported(dtype, dataset)),
+            _ => return Err(unsupported(dtype.to_string(), dataset.to_owned())),
         })
     }
 
@@ -97,11 +97,11 @@ impl Tally {
 /// That elements of `dtype` can be counted.
 pub(super) fn check(dtype: &DType, dataset: &str) -> Result<()> {
     let none = Buffer::default();
-    Tally::of(dtype, &none, dataset).map(|_| ()).map_err(|_| unsupported(dtype, dataset))
+    Tally::of(dtype, &none, dataset).map(|_| ()).map_err(|_| unsupported(dtype.to_string(), dataset.to_owned()))
 }
 
-fn unsupported(dtype: &DType, dataset: &str) -> Error {
-    Error::UnsupportedDType { dataset: dataset.to_owned(), dtype: dtype.to_string(), operation: "stats".to_owned() }
+pub(super) fn unsupported(dtype: String, dataset: String) -> Error {
+    Error::UnsupportedDType { dataset, dtype, operation: "stats".to_owned() }
 }
 
 impl Part {

@@ -261,38 +261,13 @@ mod tests {
         let blocks = [32, 64, 128, 256, 256, 512, 512, 512, 1024].map(|kib: usize| kib << 10);
         for (level, block) in (1..=9_u8).zip(blocks) {
             // As c-blosc maps them.
-            let zstd_level = if level < 9 { c_int::from(level) * 2 - 1 } else { estimate::max_level() };
-            let needed = estimate::state(zstd_level, block);
+            let zstd_level = if level < 9 { u32::from(level) * 2 - 1 } else { 22 };
+            let needed = super::super::stream::zstd_encoder_bytes(zstd_level, block);
             assert!(needed <= zstd_state(level), "level {level}: {needed}");
             let data = data(Kind::Ramp, block + 10);
             let request = Request { codec: "zstd", level: level.into(), ..REQUEST };
             let frame = c_frame(request, &data);
             assert_eq!(Header::parse(&frame, frame.len()).unwrap().block_len(), block);
-        }
-    }
-
-    /// Zstandard's own estimate, which its header declares for static linking alone.
-    mod estimate {
-        use std::ffi::{c_int, c_ulonglong};
-
-        #[repr(C)]
-        struct Parameters([u32; 7]);
-
-        unsafe extern "C" {
-            #[link_name = "ZSTD_getCParams"]
-            fn parameters(level: c_int, source_len: c_ulonglong, dictionary_len: usize) -> Parameters;
-            #[link_name = "ZSTD_estimateCCtxSize_usingCParams"]
-            fn estimate(parameters: Parameters) -> usize;
-        }
-
-        pub(super) fn max_level() -> c_int {
-            // SAFETY: takes nothing and answers a constant.
-            unsafe { zstd_sys::ZSTD_maxCLevel() }
-        }
-
-        pub(super) fn state(level: c_int, source_len: usize) -> usize {
-            // SAFETY: both functions compute with numbers alone; the structure is seven 32-bit numbers in C.
-            unsafe { estimate(parameters(level, source_len as c_ulonglong, 0)) }
         }
     }
 }

@@ -4,6 +4,7 @@ use hdf5::sync::sync;
 use hdf5::{Dataset, Dataspace, Datatype};
 use hdf5_sys::h5::hsize_t;
 use hdf5_sys::h5d::H5Dcreate_anon;
+use hdf5_sys::h5o::{H5Odecr_refcount, H5Oincr_refcount};
 use hdf5_sys::h5p::{
     H5P_CLS_DATASET_CREATE, H5P_DEFAULT, H5Pcreate, H5Pset_chunk, H5Pset_fill_value, H5Pset_filter,
     H5Pset_obj_track_times,
@@ -29,7 +30,12 @@ pub(crate) struct Creation<'a> {
     pub(crate) mappings: &'a [VirtualMapping],
 }
 
-/// Creates a dataset that has no name yet. If it is given none, it goes when it is closed.
+/// Creates a dataset that has no name yet: it gets one by [`link_dataset`](super::link_dataset), or goes by
+/// [`give_up`].
+///
+/// It is counted as linked once from the start. One that is not would be, once the library has taken its header out of
+/// its cache and read it again, since files have no count of zero: the name is then a second link, and closing the
+/// dataset removes it with the name left.
 pub(crate) fn create(file: &hdf5::File, creation: &Creation) -> Result<Dataset> {
     sync(|| {
         let space = create_space(creation.extents, creation.most)?;
@@ -39,8 +45,17 @@ pub(crate) fn create(file: &hdf5::File, creation: &Creation) -> Result<Dataset> 
         let id = unsafe { H5Dcreate_anon(file.id(), creation.kind.id(), space.id(), list.0, H5P_DEFAULT) };
         check(id)?;
         // SAFETY: a fresh identifier of a dataset, whose one reference passes to the binding.
-        unsafe { hdf5::from_id(id) }
+        let dataset: Dataset = unsafe { hdf5::from_id(id) }?;
+        // SAFETY: an open dataset.
+        check(unsafe { H5Oincr_refcount(dataset.id()) })?;
+        Ok(dataset)
     })
+}
+
+/// Removes a dataset that has got no name, once it is closed.
+pub(crate) fn give_up(dataset: &Dataset) -> Result<()> {
+    // SAFETY: an open dataset.
+    sync(|| check(unsafe { H5Odecr_refcount(dataset.id()) })).map(|_| ())
 }
 
 pub(super) fn create_space(extents: &[u64], most: &[Option<u64>]) -> Result<Dataspace> {

@@ -28,7 +28,7 @@ pub(crate) use self::attribute::{
     write_reference_lists, write_references_with_axes, write_terminated_text,
 };
 use self::create::create_space;
-pub(crate) use self::create::{Creation, create};
+pub(crate) use self::create::{Creation, create, give_up};
 pub(crate) use self::dataset::{
     Extents, ExternalPiece, extents, external_pieces, fill_value, filters, has_extensible_array,
     leaves_edges_unfiltered, storage_size, stored_type,
@@ -39,7 +39,10 @@ pub(crate) use self::link::{Link, link};
 pub(crate) use self::new_datatype::{Atom, array, byte_bitfield, compound, enumeration, fixed_string, native, opaque};
 pub(crate) use self::structure::{copy_object, free_space, link_dataset, link_soft, move_link};
 pub(crate) use self::transfer::{chunk_size, convert, read, read_chunk, set_extents, write, write_chunk};
-pub(crate) use self::variable::{Elements, read_sequences, read_strings, referenced_name};
+pub(crate) use self::variable::{
+    Elements, read_sequences, read_strings, referenced_name, variable_sequence, variable_string, write_sequences,
+    write_strings,
+};
 pub(crate) use self::virtual_map::virtual_mappings;
 
 type Result<T> = std::result::Result<T, hdf5::Error>;

@@ -8,15 +8,17 @@ use hdf5_sys::h5o::{H5Ocopy, H5Olink};
 use hdf5_sys::h5p::{H5P_CLS_LINK_CREATE, H5P_DEFAULT, H5Pcreate, H5Pset_char_encoding};
 use hdf5_sys::h5t::H5T_cset_t;
 
+use super::create::give_up;
 use super::{Handle, Result, check, text};
 
-/// Gives a dataset a name in its file. The groups on the way are there.
+/// Gives a dataset that has none a name in its file. The groups on the way are there.
 pub(crate) fn link_dataset(file: &File, dataset: &Dataset, name: &str) -> Result<()> {
     let name = text(name)?;
     sync(|| {
         let links = link_list()?;
         // SAFETY: all identifiers are open and the name ends with a zero.
-        check(unsafe { H5Olink(dataset.id(), file.id(), name.as_ptr(), links.0, H5P_DEFAULT) }).map(|_| ())
+        check(unsafe { H5Olink(dataset.id(), file.id(), name.as_ptr(), links.0, H5P_DEFAULT) })?;
+        give_up(dataset) // what it was counted for before
     })
 }
 

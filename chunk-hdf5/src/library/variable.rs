@@ -1,13 +1,13 @@
 //! Elements of variable length, in memory that is counted.
 
 use std::collections::HashMap;
-use std::ffi::{c_char, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
 use hdf5::sync::sync;
 use hdf5::{Dataset, Datatype, Location};
-use hdf5_sys::h5d::H5Dread;
-use hdf5_sys::h5p::{H5P_CLS_DATASET_XFER, H5Pcreate, H5Pset_vlen_mem_manager};
+use hdf5_sys::h5d::{H5Dread, H5Dwrite};
+use hdf5_sys::h5p::{H5P_CLS_DATASET_XFER, H5P_DEFAULT, H5Pcreate, H5Pset_vlen_mem_manager};
 use hdf5_sys::h5r::{H5R_type_t, H5Rget_name};
 use hdf5_sys::h5t as t;
 
@@ -121,8 +121,7 @@ pub(crate) fn read_sequences(
     most: usize,
 ) -> Result<Elements> {
     in_arena(most, |arena| {
-        // SAFETY: an open datatype.
-        let kind = datatype(unsafe { t::H5Tvlen_create(element.id()) })?;
+        let kind = variable_sequence(element)?;
         let none = t::hvl_t { len: 0, p: ptr::null_mut() };
         let sequences = read(dataset, &kind, (start, count), &none, arena)?;
         let sequence = |sequence: t::hvl_t| {
@@ -133,15 +132,76 @@ pub(crate) fn read_sequences(
     })
 }
 
-pub(super) fn variable_string(utf8: bool) -> Result<Datatype> {
+/// Writes texts, none of which holds a zero byte, to a dense piece.
+pub(crate) fn write_strings(
+    dataset: &Dataset,
+    kind: &Datatype,
+    start: &[u64],
+    count: &[u64],
+    texts: &[Vec<u8>],
+) -> Result<()> {
+    let terminated: Vec<CString> = texts
+        .iter()
+        .map(|text| CString::new(&text[..]))
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|_| hdf5::Error::from("a text holds a zero byte"))?;
+    let addresses: Vec<*const c_char> = terminated.iter().map(|text| text.as_ptr()).collect();
+    write(dataset, kind, (start, count), &addresses)
+}
+
+/// Writes sequences, packed elements of the datatype that `kind` is a sequence of, to a dense piece.
+pub(crate) fn write_sequences(
+    dataset: &Dataset,
+    kind: &Datatype,
+    start: &[u64],
+    count: &[u64],
+    sequences: &[Vec<u8>],
+) -> Result<()> {
+    let size = sync(|| {
+        // SAFETY: an open datatype.
+        datatype(unsafe { t::H5Tget_super(kind.id()) })
+    })?
+    .size();
+    let sequence = |bytes: &Vec<u8>| {
+        assert_eq!(bytes.len() % size, 0, "a sequence has whole elements");
+        t::hvl_t { len: bytes.len() / size, p: bytes.as_ptr().cast_mut().cast() }
+    };
+    write(dataset, kind, (start, count), &sequences.iter().map(sequence).collect::<Vec<_>>())
+}
+
+/// Writes one `T`, as C lays it out, for each element. What it points to must be there for the call.
+fn write<T>(dataset: &Dataset, kind: &Datatype, (start, count): (&[u64], &[u64]), elements: &[T]) -> Result<()> {
+    assert_eq!(kind.size(), size_of::<T>(), "an element in memory is what the library reads");
+    assert_eq!(count.iter().product::<u64>(), elements.len() as u64, "as many elements as the piece has");
+    sync(|| {
+        let (memory, file) = spaces(dataset, start, count)?;
+        // SAFETY: the memory dataspace has as many elements as `elements`, each of the size of `kind`; what they point to
+        // is only read.
+        check(unsafe {
+            H5Dwrite(dataset.id(), kind.id(), memory.id(), file.id(), H5P_DEFAULT, elements.as_ptr().cast())
+        })?;
+        Ok(())
+    })
+}
+
+/// Sequences of elements of this datatype.
+pub(crate) fn variable_sequence(element: &Datatype) -> Result<Datatype> {
+    // SAFETY: an open datatype.
+    sync(|| datatype(unsafe { t::H5Tvlen_create(element.id()) }))
+}
+
+/// Text that ends with a zero byte.
+pub(crate) fn variable_string(utf8: bool) -> Result<Datatype> {
     let set = if utf8 { t::H5T_cset_t::H5T_CSET_UTF8 } else { t::H5T_cset_t::H5T_CSET_ASCII };
-    // SAFETY: the library's own string type, then calls on the copy.
-    unsafe {
-        let kind = datatype(t::H5Tcopy(*t::H5T_C_S1))?;
-        check(t::H5Tset_size(kind.id(), t::H5T_VARIABLE))?;
-        check(t::H5Tset_cset(kind.id(), set))?;
-        Ok(kind)
-    }
+    sync(|| {
+        // SAFETY: the library's own string type, then calls on the copy.
+        unsafe {
+            let kind = datatype(t::H5Tcopy(*t::H5T_C_S1))?;
+            check(t::H5Tset_size(kind.id(), t::H5T_VARIABLE))?;
+            check(t::H5Tset_cset(kind.id(), set))?;
+            Ok(kind)
+        }
+    })
 }
 
 /// The name of the object that a reference, as the file holds it, leads to; `None` if it has no name.

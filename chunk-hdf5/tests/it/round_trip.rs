@@ -1,10 +1,10 @@
 //! What is written comes back, whatever the filter, the dtype, the chunks and the slabs.
 
 use chunk_core::{
-    Backend, ChunkSink, ChunkSource, ChunkSourceExt, CreateOptions, DType, DatasetInfo, Location, MemorySource, Run,
-    Scalar, Slab,
+    Backend, ChunkSink, ChunkSinkExt, ChunkSource, ChunkSourceExt, CreateOptions, DType, DatasetInfo, Location,
+    MemorySource, Run, Scalar, Slab,
 };
-use chunk_hdf5::{Filter, Hdf5, Hdf5Sink, Hdf5Source};
+use chunk_hdf5::{Filter, Hdf5, Hdf5Editor, Hdf5Sink, Hdf5Source};
 use proptest::prelude::*;
 
 use crate::common::{bytes, doubles, filter, folder, info, noise, write};
@@ -234,4 +234,29 @@ proptest! {
         let slab = Slab::new(start, count);
         prop_assert!(bytes(&back, &slab, threads) == bytes(&source, &slab, 1));
     }
+}
+
+#[test]
+fn a_dataset_whose_index_is_larger_than_the_librarys_cache_keeps_its_name() {
+    let folder = folder();
+    let path = folder.path().join("x.h5");
+    let chunks = 400_000;
+    let info = DatasetInfo::new([chunks], DType::U8).with_chunk_shape([1]).with_max_shape([None]);
+    let values: Vec<u8> = (0..chunks).map(|number| (number % 251) as u8).collect();
+    let editor = Hdf5Editor::create(&path, false).unwrap();
+    for name in ["a", "given-up", "b"] {
+        let sink = editor.create_dataset(name, info.clone(), Filter::NONE).unwrap();
+        sink.write_slice(&Slab::whole(&[chunks]), &values).unwrap();
+        if name != "given-up" {
+            Box::new(sink).finish().unwrap();
+        }
+    }
+    editor.finish().unwrap();
+    for name in ["a", "b"] {
+        let read: Vec<u8> = Hdf5Source::open(&path, Some(name)).unwrap().read_all().unwrap();
+        assert!(read == values, "{name}");
+    }
+    // What the one that was given up had is used again.
+    let length = std::fs::metadata(&path).unwrap().len();
+    assert!(length < 24 * chunks, "{length} bytes");
 }

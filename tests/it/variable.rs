@@ -1,0 +1,82 @@
+//! Text and sequences of variable length: what we write h5py reads, and the program shows what NumPy prints.
+
+use std::path::Path;
+
+use chunk_core::{DType, Error, Slab};
+use chunk_hdf5::{Hdf5Editor, Hdf5SequenceWriter, Hdf5StringWriter, Hdf5Strings};
+
+use crate::{hdf5_tools, python};
+
+/// The text of element `number`, as `variable.py` makes it.
+fn text(number: usize) -> String {
+    ["größe", "", "日本", "a"][number % 4].repeat(number % 7)
+}
+
+#[test]
+fn h5py_reads_the_text_that_was_appended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.h5");
+    let texts: Vec<String> = (0..10_000).map(text).collect();
+    let mut alone = Hdf5StringWriter::create(&path, Some("/group/texts"), []).unwrap();
+    for rows in texts.chunks(333) {
+        alone.append(rows).unwrap();
+        assert!(!path.exists(), "it appears when it is finished");
+    }
+    alone.finish().unwrap();
+    let editor = Hdf5Editor::open(&path).unwrap();
+    let mut rows = Hdf5StringWriter::create_in(&editor, "rows", [2, 5]).unwrap();
+    rows.append(&texts[..4500]).unwrap();
+    rows.append(&texts[4500..]).unwrap();
+    rows.finish().unwrap();
+    let mut long = Hdf5StringWriter::create_in(&editor, "long", []).unwrap();
+    (0..3).for_each(|number| long.append(&["x".repeat(9 << 20 << number)]).unwrap());
+    long.finish().unwrap();
+    Hdf5StringWriter::create_in(&editor, "none", []).unwrap().finish().unwrap();
+    let mut hits = Hdf5SequenceWriter::create_in(&editor, "hits", [], &DType::I32).unwrap();
+    for number in 0..9000 {
+        hits.append(&[(0..number % 11).collect::<Vec<i32>>()]).unwrap();
+    }
+    hits.finish().unwrap();
+    let places = DType::Array { element: DType::F64.into(), shape: [2].into() };
+    let pairs = Hdf5SequenceWriter::create_in(&editor, "pairs", [], &places).unwrap();
+    pairs.finish().unwrap();
+    editor.finish().unwrap();
+    python::run("variable.py", &["check", &path.to_string_lossy()]);
+    if hdf5_tools::are_here() {
+        let printed = hdf5_tools::run("h5dump", &["-y", "-w", "0", "-d", "/hits", &path.to_string_lossy()]);
+        assert!(printed.contains("(), (0), (0, 1), (0, 1, 2)"), "{}", &printed[..400]);
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_refused_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.h5");
+    let mut names = Hdf5StringWriter::create(&path, None, [2]).unwrap();
+    for (texts, part) in [(&["a"][..], "no whole rows"), (&["a", "b\0c"], "zero byte")] {
+        let message = names.append(texts).unwrap_err().to_string();
+        assert!(message.contains(part) && message.contains("x.h5::/data"), "{message}");
+    }
+    names.append(&["a", "b"]).unwrap();
+    names.finish().unwrap();
+    let read = Hdf5Strings::open(&path, None).unwrap().read(&Slab::new([0, 0], [1, 2])).unwrap();
+    assert_eq!(read, ["a", "b"]);
+
+    assert!(matches!(Hdf5StringWriter::create(&path, None, []), Err(Error::AlreadyExists { .. })));
+    assert!(Hdf5StringWriter::create(&path, Some("y"), [0]).is_err(), "rows of no elements");
+    let mut numbers = Hdf5SequenceWriter::create(&path, Some("y"), [], &DType::U16).unwrap();
+    assert!(matches!(numbers.append(&[vec![1_i16]]), Err(Error::DTypeMismatch { .. })));
+    assert!(Hdf5SequenceWriter::create(&path, Some("y"), [], &DType::Ucs4(3)).is_err());
+}
+
+#[test]
+fn a_writer_that_is_dropped_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts: Vec<String> = (0..10_000).map(text).collect();
+    let entries = |folder: &Path| std::fs::read_dir(folder).unwrap().count();
+    let mut names = Hdf5StringWriter::create(folder.path().join("x.h5"), None, []).unwrap();
+    names.append(&texts).unwrap();
+    assert_eq!(entries(folder.path()), 1, "it is being written under another name");
+    drop(names);
+    assert_eq!(entries(folder.path()), 0);
+}
