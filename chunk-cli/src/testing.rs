@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chunk_core::{
     Backend, CancelToken, ChunkSink, ChunkSource, CreateOptions, DType, DatasetEntry, DatasetInfo, Entry, EntryKind,
-    Error, Growing, Location, MemorySource, Registry, Result,
+    Error, Growing, Location, MemorySource, OpenPolicy, Registry, Result,
 };
 use clap::Parser;
 
@@ -106,6 +106,10 @@ impl Backend for Listed {
     }
 
     fn growing(&self) -> Option<&dyn Growing> {
+        None
+    }
+
+    fn opening(&self, _policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
         None
     }
 }

@@ -48,6 +48,7 @@ mod memory;
 mod new_file;
 mod plan;
 mod planner;
+mod policy;
 mod registry;
 mod run;
 mod scalar;
@@ -63,7 +64,7 @@ mod worker;
 pub use num_complex::Complex;
 
 pub use crate::append::AppendPlan;
-pub use crate::backend::{Backend, CreateOptions, DatasetEntry, Entry, EntryKind};
+pub use crate::backend::{Backend, CreateOptions, DatasetEntry, Entry, EntryKind, Sources};
 pub use crate::budget::Budget;
 pub use crate::buffer::Buffer;
 pub use crate::bytes::Bytes;
@@ -83,6 +84,7 @@ pub use crate::memory::{MemoryBackend, MemoryOutput, MemorySink, MemorySource, c
 pub use crate::new_file::{LazyFile, NewFile};
 pub use crate::plan::Plan;
 pub use crate::planner::Planner;
+pub use crate::policy::{FilledCount, Missing, OpenPolicy, check_inside};
 pub use crate::registry::Registry;
 pub use crate::run::{Done, Progress, Run};
 pub use crate::scalar::Scalar;

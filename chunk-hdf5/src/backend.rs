@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, EntryKind, Growing, Location, Result,
+    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, EntryKind, Growing, Location, OpenPolicy,
+    Result,
 };
 
 use crate::append::AppendSink;
@@ -80,6 +81,11 @@ impl Backend for Hdf5 {
 
     fn growing(&self) -> Option<&dyn Growing> {
         Some(self)
+    }
+
+    fn opening(&self, policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
+        let reading = self.reading.with_policy(policy);
+        Some(Arc::new(Hdf5 { reading }))
     }
 }
 

@@ -37,7 +37,7 @@ pub use crate::options::ReadOptions;
 pub use crate::sink::Hdf5Sink;
 pub use crate::source::Hdf5Source;
 pub use crate::variable::{Hdf5References, Hdf5Sequences, Hdf5Strings};
-pub use crate::virtual_dataset::{Hyperslab, Opened, Region, VirtualDataset, VirtualMapping};
+pub use crate::virtual_dataset::{Block, Hyperslab, Opened, Region, VirtualDataset, VirtualMapping};
 
 /// The versions of the C libraries inside, for people.
 ///

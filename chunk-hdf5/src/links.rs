@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use chunk_core::{DataFile, Result};
+use chunk_core::{DataFile, Result, check_inside};
 
 use crate::error::Place;
 use crate::file;
@@ -91,24 +91,19 @@ impl Found {
         if !options.external_links {
             return Err(place.unsupported(format!("is a link into {file:?}: links into other files are not followed")));
         }
-        let path = beside(&self.path, file, place)?;
+        let path = beside(&self.path, file, options, place)?;
         let (own, library_file) = file::open(&path, options.locking)?;
         (self.path, self.own, self.library_file) = (path, own, library_file);
         Ok(())
     }
 }
 
-/// The file of this name in the folder of `path` or below, wherever symbolic links lead.
-pub(crate) fn beside(path: &Path, name: &str, place: &Place) -> Result<PathBuf> {
+/// The file of this name in the folder of `path` or below, wherever symbolic links lead; anywhere, if that is allowed.
+pub(crate) fn beside(path: &Path, name: &str, options: ReadOptions, place: &Place) -> Result<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let joined = folder.join(name);
-    let inside = !name.is_empty()
-        && Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)))
-        && match (joined.canonicalize(), folder.canonicalize()) {
-            (Ok(file), Ok(folder)) => file.starts_with(folder),
-            // What is not there is told when it is opened.
-            _ => true,
-        };
+    let below = || Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    let inside = !name.is_empty() && (options.outside || below() && check_inside(&joined, folder).is_ok());
     if inside {
         Ok(joined)
     } else {

@@ -34,7 +34,8 @@ pub(crate) use self::link::{Link, link};
 pub(crate) use self::new_datatype::{Atom, array, compound, enumeration, fixed_string, native, opaque};
 pub(crate) use self::transfer::{chunk_size, convert, read, read_chunk, set_extents, write, write_chunk};
 pub(crate) use self::variable::{Elements, read_sequences, read_strings, referenced_name};
-pub(crate) use self::virtual_map::virtual_mappings;
+use self::virtual_map::virtual_space;
+pub(crate) use self::virtual_map::{virtual_mappings, virtual_sources};
 
 type Result<T> = std::result::Result<T, hdf5::Error>;
 

@@ -6,6 +6,7 @@ mod backend;
 mod open;
 mod pieces;
 mod regular;
+mod rows;
 
 pub use self::backend::VirtualHdf5;
 pub use self::open::{OpenOptions, open};

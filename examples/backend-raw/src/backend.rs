@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Result,
+    Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, OpenPolicy,
+    Result,
 };
 
 use crate::sink::RawSink;
@@ -48,5 +49,9 @@ impl Backend for Raw {
 
     fn growing(&self) -> Option<&dyn Growing> {
         None // an array has the size that it was made with
+    }
+
+    fn opening(&self, _policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
+        None // nothing of an array is in the files of others
     }
 }
