@@ -117,6 +117,12 @@ impl Pieces {
         Ok(self)
     }
 
+    /// What they make.
+    #[must_use]
+    pub fn info(&self) -> &DatasetInfo {
+        &self.info
+    }
+
     /// How many mappings there are, neighbours of one source joined.
     #[must_use]
     pub fn len(&self) -> usize {
