@@ -137,8 +137,8 @@ fn execute(cli: &Cli, registry: &Registry, cancel: CancelToken, out: &mut Out) -
     let outcome = cli.command.run(&context, out);
     match filled.elements() {
         0 => {}
-        1 => say("1 element was filled: its source is missing"),
-        elements => say(&format!("{elements} elements were filled: their sources are missing")),
+        1 => say("1 element was filled: it has no source, or a missing one"),
+        elements => say(&format!("{elements} elements were filled: they have no source, or a missing one")),
     }
     outcome
 }

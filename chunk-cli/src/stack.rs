@@ -96,7 +96,8 @@ impl StackArgs {
         if files.iter().all(|(_, indices)| indices.is_none()) {
             return Pieces::of_stack(&stack);
         }
-        let mut layout = VirtualLayout::new(stack.info().shape.clone(), stack.info().dtype.clone());
+        let info = stack.info();
+        let mut layout = VirtualLayout::new(info.shape.clone(), info.dtype.clone()).with_name(&info.name);
         for (number, (file, indices)) in files.iter().enumerate() {
             let mut at = vec![Index::ALL; stack.axis()];
             at.push(stack.range(number).into());

@@ -80,7 +80,7 @@ pub fn check_inside(path: &Path, folder: &Path) -> Result<()> {
     match (path.canonicalize(), folder.canonicalize()) {
         (Ok(file), Ok(inside)) if !file.starts_with(&inside) => {
             let what = format!("leads to {}, outside the folder {}", file.display(), folder.display());
-            Err(Error::unsupported(path, what + ", which must be allowed"))
+            Err(Error::unsupported(path, what + ", which must be allowed (--unsafe-links)"))
         }
         _ => Ok(()),
     }

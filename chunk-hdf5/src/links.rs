@@ -107,7 +107,9 @@ pub(crate) fn beside(path: &Path, name: &str, options: ReadOptions, place: &Plac
     if inside {
         Ok(joined)
     } else {
-        Err(place.unsupported(format!("leads to {name:?}, outside the folder of its file")))
+        Err(place.unsupported(format!(
+            "leads to {name:?}, outside the folder of its file, which must be allowed (--unsafe-links)"
+        )))
     }
 }
 

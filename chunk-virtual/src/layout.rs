@@ -411,6 +411,9 @@ impl Regions {
 
     /// Some of `slab` that none of the `touching` regions covers.
     fn uncovered(&self, slab: &Slab, touching: &[u32], worker: &Worker) -> Result<Option<Slab>> {
+        if slab.is_empty() {
+            return Ok(None);
+        }
         let mut places = touching.iter().map(|number| &self.placed[*number as usize].place);
         if places.all(Place::is_dense) {
             let mut left = vec![slab.clone()];

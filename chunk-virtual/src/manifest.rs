@@ -197,7 +197,7 @@ fn root_of(manifest: &Path, root: &str, options: &ManifestOptions) -> Result<Pat
         return Err(Error::Unsupported {
             path: manifest.to_path_buf(),
             dataset: String::new(),
-            what: "its files are outside its folder, which must be allowed".to_owned(),
+            what: "its files are outside its folder, which must be allowed (--unsafe-links)".to_owned(),
         });
     }
     let folder = folder_of(manifest)?;

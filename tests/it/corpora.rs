@@ -165,7 +165,7 @@ fn damaged_and_strange_files_give_the_right_value_or_an_error() {
 }
 
 /// Runs the program within [`LIMIT`]: it ends by itself, in success or in an error.
-fn run(arguments: &[&str]) -> Result<Output, String> {
+pub(crate) fn run(arguments: &[&str]) -> Result<Output, String> {
     let mut command = program::command(arguments);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     let output = finish(child)?;

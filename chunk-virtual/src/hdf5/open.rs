@@ -215,7 +215,8 @@ impl Opening<'_> {
 
     /// A source without end that cannot be looked at: filled, if that was asked for.
     fn missing(&self, error: Error) -> Result<()> {
-        if self.options.fill.as_ref().is_some_and(Fill::fills_missing) { Ok(()) } else { Err(error) }
+        let fills = self.options.fill.as_ref().is_some_and(Fill::fills_missing);
+        if fills { is_there(Err(error)).map(drop) } else { Err(error) }
     }
 
     /// One source for each block of a mapping without end.
@@ -374,7 +375,7 @@ impl Opening<'_> {
         let below = path.strip_prefix(folder).ok();
         let inside = below.is_some_and(|below| below.components().all(|part| matches!(part, Component::Normal(_))));
         if !inside && !self.options.outside {
-            let what = format!("has a source outside its folder, {file}, which must be allowed");
+            let what = format!("has a source outside its folder, {file}, which must be allowed (--unsafe-links)");
             return Err(self.unsupported(what));
         }
         Ok(Location::new(path).with_scheme("hdf5").with_dataset(dataset))
