@@ -118,19 +118,19 @@ pub fn formats() -> Registry {
 }
 
 /// The backends with what the command line says of other files. Manifests know all of them: a program's own, too.
-fn opening(given: &Registry, policy: &OpenPolicy) -> Registry {
+fn opening(given: Registry, policy: &OpenPolicy) -> Registry {
     let registry = given.opening(policy);
     if !registry.backends().any(|backend| backend.name() == ManifestBackend::NAME) {
         return registry;
     }
-    let files = given.clone().without(ManifestBackend::NAME);
+    let files = given.without(ManifestBackend::NAME);
     let manifests = ManifestBackend::new(files).opening(policy);
     let registry = registry.without(ManifestBackend::NAME);
     manifests.into_iter().fold(registry, Registry::with)
 }
 
 /// Runs a command, and says how much of what it read was filled.
-fn execute(cli: &Cli, registry: &Registry, cancel: CancelToken, out: &mut Out) -> Outcome {
+fn execute(cli: &Cli, registry: Registry, cancel: CancelToken, out: &mut Out) -> Outcome {
     let filled = FilledCount::default();
     let policy = cli.opening.policy(&filled);
     let context = Context { registry: opening(registry, &policy), outside: policy.outside, cancel };
@@ -157,7 +157,7 @@ pub fn run(registry: Registry, args: impl IntoIterator<Item = OsString>) -> Exit
         if cli.command.takes_long() {
             cancel::listen(&cancel);
         }
-        execute(&cli, &registry, cancel.clone(), &mut out)?;
+        execute(&cli, registry, cancel, &mut out)?;
         out.flush().map_err(Failure::Output)
     });
     ExitCode::from(outcome.err().map_or(0, |failure| failure.report()))

@@ -29,7 +29,7 @@ pub(crate) fn chunk_with_failure<'a>(
 ) -> (String, Option<Failure>) {
     let mut out = Vec::new();
     let cli = Cli::try_parse_from(["chunk"].into_iter().chain(args)).map_err(Failure::CommandLine);
-    let outcome = cli.and_then(|cli| crate::execute(&cli, &registry, CancelToken::new(), &mut out));
+    let outcome = cli.and_then(|cli| crate::execute(&cli, registry, CancelToken::new(), &mut out));
     (String::from_utf8(out).expect("the program prints UTF-8"), outcome.err())
 }
 

@@ -14,6 +14,8 @@ use crate::options::ReadOptions;
 
 /// Links that lead to one dataset, at most.
 const MOST_HOPS: usize = 32;
+/// Groups that one way leads through, at most: each is opened from the root.
+const MOST_PARTS: usize = 1000;
 
 /// A dataset, opened, and the file it is in.
 pub(crate) struct Opened {
@@ -49,8 +51,13 @@ impl Found {
     fn resolve(&mut self, name: &str, options: ReadOptions) -> Result<String> {
         let mut rest: VecDeque<String> = parts(name).collect();
         let mut resolved = String::new();
+        let mut passed = 0;
         while let Some(part) = rest.pop_front() {
             let place = Place::new(&self.path, &format!("{resolved}/{part}"));
+            passed += 1;
+            if passed > MOST_PARTS {
+                return Err(Place::new(&self.path, "").unsupported(format!("a name leads through {MOST_PARTS} groups")));
+            }
             let group = self.library_file.group(if resolved.is_empty() { "/" } else { &resolved });
             let link = match group {
                 Ok(group) => library::link(&group, &part).map_err(|error| place.library("follow", &error))?,

@@ -154,7 +154,8 @@ impl VirtualLayout {
         self
     }
 
-    /// With axes that may grow, which is said of the dataset that is written of it.
+    /// With axes that may grow, which is said of the virtual dataset that is written of it (`hdf5::Pieces`): it then
+    /// grows with the sources that end where it ends.
     ///
     /// # Errors
     /// What [`DatasetInfo::check`] finds.

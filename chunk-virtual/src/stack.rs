@@ -198,6 +198,7 @@ impl VirtualStack {
     }
 
     /// The sources, in order. None is opened.
+    #[must_use]
     pub fn sources(&self) -> impl ExactSizeIterator<Item = AnySource> {
         (0..self.len()).map(|part| self.source(part))
     }
@@ -209,8 +210,8 @@ impl VirtualStack {
         self
     }
 
-    /// With axes that may grow, which is said of the virtual dataset that is written of it: see
-    /// [`Pieces::write`](crate::hdf5::Pieces::write).
+    /// With axes that may grow, which is said of the virtual dataset that is written of it (`hdf5::Pieces`): it then
+    /// grows with its last source, or, along another axis, with all.
     ///
     /// # Errors
     /// What [`DatasetInfo::check`] finds.

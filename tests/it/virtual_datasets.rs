@@ -241,8 +241,8 @@ fn all_sources_of_a_stack_may_grow_along_another_axis() {
 fn interleaved_sources_grow_each_in_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let mut layout = VirtualLayout::new([4, 3], DType::I32).with_max_shape([None, Some(3)]).unwrap();
-    for (number, file) in growing(folder.path(), 2).into_iter().enumerate() {
-        layout.place(&select![number as i64..; 2], file).unwrap();
+    for (number, file) in (0_i64..).zip(growing(folder.path(), 2)) {
+        layout.place(&select![number..; 2], file).unwrap();
     }
     let path = folder.path().join("v.h5");
     Pieces::of_layout(&layout).unwrap().write(&path, "v", false).unwrap();

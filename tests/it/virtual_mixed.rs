@@ -31,8 +31,8 @@ impl Mixed {
         let path = |name: &str| Location::new(folder.path().join(name));
         let in_memory = Location::new("x").with_scheme("memory");
         let places = vec![path("x.h5").with_dataset("/data"), path("x.npy"), path("x.raw"), in_memory];
-        for (number, place) in places.iter().enumerate() {
-            let source = MemorySource::new([ROWS, COLUMNS], &elements(number as i32)).unwrap();
+        for (number, place) in (0..).zip(&places) {
+            let source = MemorySource::new([ROWS, COLUMNS], &elements(number)).unwrap();
             let sink = registry.create(place, source.info().clone(), &CreateOptions::default()).unwrap();
             Run::new().copy(&source, sink).unwrap();
         }

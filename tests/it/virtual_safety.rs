@@ -191,8 +191,7 @@ fn cycles_and_deep_nests_end() {
     let deep = trap.path("deep.h5");
     assert!(program::succeed(&["ls", "-r", &deep]).lines().count() > 1000);
     let name = format!("{deep}::{}/data", "/g".repeat(10_000));
-    let output = corpora::run(&["show", &name]).unwrap();
-    assert!(output.status.code() == Some(1) || output.stdout == b"[0 1 2]\n", "{}", program::stderr(&output));
+    assert!(Trap::complaint(&["show", &name]).contains("through 1000 groups"));
 }
 
 #[test]
