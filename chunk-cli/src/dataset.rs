@@ -83,12 +83,19 @@ impl DatasetArg {
     /// # Errors
     /// As [`DatasetArg::open`].
     pub(crate) fn open_later(&self, pool: &Arc<SourcePool>) -> Result<(AnySource, Location)> {
-        let (source, location, brackets) = self.find(|location| VirtualSource::open(pool, location.clone()))?;
-        let source = match brackets {
-            Some(brackets) => Arc::new(select(Arc::new(source), brackets, &location)?).into(),
-            None => source.into(),
-        };
-        Ok((source, location))
+        let (file, indices) = self.open_file(pool)?;
+        let location = file.location().clone();
+        Ok((part(file, indices.as_ref())?, location))
+    }
+
+    /// The same as a file's dataset, and what is selected of it.
+    ///
+    /// # Errors
+    /// As [`DatasetArg::open`], but for a selection that does not fit.
+    pub(crate) fn open_file(&self, pool: &Arc<SourcePool>) -> Result<(VirtualSource, Option<Indices>)> {
+        let (file, location, brackets) = self.find(|location| VirtualSource::open(pool, location.clone()))?;
+        let indices = brackets.map(str::parse).transpose().map_err(|error| named(&location, error))?;
+        Ok((file, indices))
     }
 
     /// What `open` finds by all of the text, or by what stands before the brackets, and those.
@@ -128,6 +135,17 @@ impl DatasetArg {
             (Err(error), _) => Err(error),
         }
     }
+}
+
+/// A file's dataset, or what is selected of it.
+///
+/// # Errors
+/// A selection that does not fit.
+pub(crate) fn part(file: VirtualSource, indices: Option<&Indices>) -> Result<AnySource> {
+    let Some(indices) = indices else { return Ok(file.into()) };
+    let location = file.location().clone();
+    let selected = Selected::new(Arc::new(file), indices);
+    Ok(Arc::new(selected.map_err(|error| named(&location, error))?).into())
 }
 
 fn select(source: Arc<dyn ChunkSource>, brackets: &str, location: &Location) -> Result<Selected> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chunk_core::{Attribute, Bytes, DatasetEntry, DatasetInfo, Entry, EntryKind};
+use chunk_core::{Attribute, Bytes, DatasetEntry, DatasetInfo, Entry, EntryKind, Sources};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -14,16 +14,19 @@ use crate::failure::Outcome;
 use crate::names::plain;
 use crate::output::{DatasetRecord, Out, Table, chunk_grid, print_json, ratio};
 
-/// Tells everything about one dataset: shape, dtype, chunks, filters, sizes, fill value, attributes
+/// Tells everything about one dataset: shape, dtype, chunks, filters, sizes, fill value, attributes, virtual sources
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
     /// The dataset, maybe with a selection: run.h5::/v[10:20, ::-2, -1]
     #[arg(value_name = "DATASET", value_parser = dataset())]
     dataset: DatasetArg,
-    /// Prints one JSON object
+    /// Prints one JSON object; of virtual sources the first 1000
     #[arg(long)]
     json: bool,
 }
+
+/// Sources that are named for people.
+const SOURCES_SHOWN: usize = 3;
 
 impl InfoArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
@@ -96,6 +99,9 @@ fn lines(info: &DatasetInfo, stored: Option<&DatasetEntry>) -> Vec<(&'static str
         lines.push(("filters", filters));
         lines.push(("stored", bytes_text(stored.stored_bytes)));
     }
+    if let Some(sources) = stored.and_then(|stored| stored.sources.as_ref()) {
+        lines.push(("sources", sources_text(sources)));
+    }
     lines.push(("size", bytes_text(info.bytes())));
     if let Some(ratio) = stored.and_then(ratio) {
         lines.push(("ratio", format!("{ratio:.2}")));
@@ -107,6 +113,13 @@ fn lines(info: &DatasetInfo, stored: Option<&DatasetEntry>) -> Vec<(&'static str
         lines.push(("identity", identity.to_string()));
     }
     lines
+}
+
+/// Their number, and the first few.
+fn sources_text(sources: &Sources) -> String {
+    let shown = sources.first.iter().take(SOURCES_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let rest = if sources.count > SOURCES_SHOWN as u64 { ", .." } else { "" };
+    format!("{} ({shown}{rest})", sources.count)
 }
 
 /// As NumPy prints shapes, `*` for an axis without end.

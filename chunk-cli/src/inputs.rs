@@ -20,6 +20,12 @@ pub(crate) struct Inputs {
 const POOL_SHARE: u64 = 8;
 const POOL_MOST: u64 = 256 << 20;
 
+/// What opens many files a few at a time, within its part of the budget.
+pub(crate) fn pool(registry: &Registry, budget: Budget) -> Arc<SourcePool> {
+    let memory = Bytes((budget.bytes() / POOL_SHARE).min(POOL_MOST));
+    Arc::new(SourcePool::new(registry.clone()).with_memory(memory))
+}
+
 impl Inputs {
     /// Looks at each dataset, with the patterns in their paths expanded. Files are opened again when they are read, a few
     /// at a time, so that there may be any number of them.
@@ -32,8 +38,7 @@ impl Inputs {
             let Dataset { source, location } = only.open(registry)?;
             return Ok(Inputs { axis: axis_of(axis, source.info())?, source, locations: vec![location] });
         }
-        let memory = Bytes((budget.bytes() / POOL_SHARE).min(POOL_MOST));
-        let pool = Arc::new(SourcePool::new(registry.clone()).with_memory(memory));
+        let pool = pool(registry, budget);
         let (mut sources, mut locations) = (Vec::new(), Vec::new());
         for arg in &args {
             let (source, location) = arg.open_later(&pool)?;

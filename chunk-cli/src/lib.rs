@@ -48,13 +48,16 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use chunk_core::{CancelToken, Registry};
+use chunk_core::{Backend, CancelToken, FilledCount, OpenPolicy, Registry};
+use chunk_hdf5::ReadOptions;
 use chunk_npy::Npy;
+use chunk_virtual::ManifestBackend;
 use chunk_virtual::hdf5::VirtualHdf5;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, say};
+use crate::options::OpenOptions;
 use crate::output::Out;
 
 const AFTER_HELP: &str = "\
@@ -70,6 +73,8 @@ Exit status: 0 done, 1 failed or a check does not hold, 2 wrong command line, 13
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    opening: OpenOptions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -98,16 +103,48 @@ enum Command {
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) registry: Registry,
+    /// Whether links and sources may lead out of the folder of their file.
+    pub(crate) outside: bool,
     pub(crate) cancel: CancelToken,
 }
 
 /// The formats of this workspace: HDF5, its virtual datasets included, as PyTables writes it with the scheme `pytables`,
-/// and NumPy's `.npy` and `.npz`.
+/// NumPy's `.npy` and `.npz`, and manifests of files of these.
+///
+/// Links into other HDF5 files, and elements in files beside one, are followed in the folder of the file and below.
 #[must_use]
 pub fn formats() -> Registry {
-    let hdf5 = VirtualHdf5::default();
+    let reading = ReadOptions::default().with_external_links(true).with_external_files(true);
+    let hdf5 = VirtualHdf5::default().with_reading(reading);
     let pytables = hdf5.to_pytables();
-    Registry::new().with(hdf5).with(pytables).with(Npy::default())
+    let files = Registry::new().with(hdf5).with(pytables).with(Npy::default());
+    files.clone().with(ManifestBackend::new(files))
+}
+
+/// The backends with what the command line says of other files. Manifests know all of them: a program's own, too.
+fn opening(given: Registry, policy: &OpenPolicy) -> Registry {
+    let registry = given.opening(policy);
+    if !registry.backends().any(|backend| backend.name() == ManifestBackend::NAME) {
+        return registry;
+    }
+    let files = given.without(ManifestBackend::NAME);
+    let manifests = ManifestBackend::new(files).opening(policy);
+    let registry = registry.without(ManifestBackend::NAME);
+    manifests.into_iter().fold(registry, Registry::with)
+}
+
+/// Runs a command, and says how much of what it read was filled.
+fn execute(cli: &Cli, registry: Registry, cancel: CancelToken, out: &mut Out) -> Outcome {
+    let filled = FilledCount::default();
+    let policy = cli.opening.policy(&filled);
+    let context = Context { registry: opening(registry, &policy), outside: policy.outside, cancel };
+    let outcome = cli.command.run(&context, out);
+    match filled.elements() {
+        0 => {}
+        1 => say("1 element was filled: it has no source, or a missing one"),
+        elements => say(&format!("{elements} elements were filled: they have no source, or a missing one")),
+    }
+    outcome
 }
 
 /// Runs the program with these backends; `args` begins with the program's name, as [`std::env::args_os`] does.
@@ -117,14 +154,14 @@ pub fn formats() -> Registry {
 #[must_use]
 pub fn run(registry: Registry, args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let context = Context { registry, cancel: CancelToken::new() };
+    let cancel = CancelToken::new();
     let outcome = contained::run(|| {
         let mut out = BufWriter::new(io::stdout());
         let cli = Cli::try_parse_from(args).map_err(Failure::CommandLine)?;
         if cli.command.takes_long() {
-            cancel::listen(&context.cancel);
+            cancel::listen(&cancel);
         }
-        cli.command.run(&context, &mut out)?;
+        execute(&cli, registry, cancel, &mut out)?;
         out.flush().map_err(Failure::Output)
     });
     ExitCode::from(outcome.err().map_or(0, |failure| failure.report()))

@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 
-use chunk_core::{Budget, CreateOptions, DatasetInfo, Error, Location, Run, Shape};
-use clap::Args;
+use chunk_core::{Budget, CreateOptions, DatasetInfo, Error, FilledCount, Location, Missing, OpenPolicy, Run, Shape};
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, ValueEnum};
 
 use crate::Context;
 use crate::progress::{ProgressWhen, Watched};
@@ -25,6 +25,36 @@ pub(crate) struct RunOptions {
     /// Prints the plan; reads no data and creates nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// Options of every command, for what datasets have in other files.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options for links and virtual datasets")]
+pub(crate) struct OpenOptions {
+    /// What is read of a virtual dataset where a source is missing: `fill` is its fill value, and says how often
+    #[arg(long, global = true, value_enum, value_name = "WHAT", default_value_t)]
+    missing: WhatIsMissing,
+    /// Follows links and sources that lead out of the folder of their file; for files that you trust
+    #[arg(long, global = true)]
+    unsafe_links: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum WhatIsMissing {
+    #[default]
+    Error,
+    Fill,
+}
+
+impl OpenOptions {
+    /// The policy, with what is filled counted.
+    pub(crate) fn policy(&self, filled: &FilledCount) -> OpenPolicy {
+        let missing = match self.missing {
+            WhatIsMissing::Error => Missing::Error,
+            WhatIsMissing::Fill => Missing::Fill(filled.clone()),
+        };
+        OpenPolicy::default().with_outside(self.unsafe_links).with_missing(missing)
+    }
 }
 
 /// Options of every command that makes a file.
@@ -58,6 +88,14 @@ impl OutputOptions {
         }
         let name = &existing.name;
         Err(Error::InvalidArgument(format!("{name} exists already: --chunks and --filter are for a new dataset")))
+    }
+
+    /// That nothing was asked for which only a copy can have.
+    pub(crate) fn check_copied(&self, what: &str) -> Result<(), Error> {
+        if self.chunks.is_none() && self.filter.is_none() {
+            return Ok(());
+        }
+        Err(Error::InvalidArgument(format!("{what} copies nothing: --chunks and --filter are for copies")))
     }
 
     /// That the format has what was asked for.

@@ -167,6 +167,15 @@ struct StorageRecord<'a> {
     filters: &'a [String],
     stored_bytes: u64,
     ratio: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<SourcesRecord<'a>>,
+}
+
+/// What a dataset is made of, as JSON: how many pieces, and the first of them.
+#[derive(Debug, Serialize)]
+struct SourcesRecord<'a> {
+    count: u64,
+    first: &'a [String],
 }
 
 impl<'a> DatasetRecord<'a> {
@@ -185,8 +194,9 @@ impl<'a> DatasetRecord<'a> {
     }
 
     pub(crate) fn stored(entry: &'a DatasetEntry) -> Self {
-        let DatasetEntry { info, layout, filters, stored_bytes, .. } = entry;
-        let storage = StorageRecord { layout, filters, stored_bytes: *stored_bytes, ratio: ratio(entry) };
+        let DatasetEntry { info, layout, filters, stored_bytes, sources, .. } = entry;
+        let sources = sources.as_ref().map(|sources| SourcesRecord { count: sources.count, first: &sources.first });
+        let storage = StorageRecord { layout, filters, stored_bytes: *stored_bytes, ratio: ratio(entry), sources };
         DatasetRecord { storage: Some(storage), ..DatasetRecord::new(info) }
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use chunk_core::{
     Attribute, Backend, CancelToken, ChunkSink, ChunkSource, CreateOptions, DType, DatasetEntry, DatasetInfo, Entry,
-    EntryKind, Error, Growing, Location, MemorySource, Registry, Result,
+    EntryKind, Error, Growing, Location, MemorySource, OpenPolicy, Registry, Result,
 };
 use clap::Parser;
 
+use crate::Cli;
 use crate::failure::Failure;
 use crate::names::plain;
-use crate::{Cli, Context};
 
 /// Runs the program and returns what it printed.
 pub(crate) fn chunk<'a>(
@@ -28,9 +28,8 @@ pub(crate) fn chunk_with_failure<'a>(
     args: impl IntoIterator<Item = &'a str>,
 ) -> (String, Option<Failure>) {
     let mut out = Vec::new();
-    let context = Context { registry, cancel: CancelToken::new() };
     let cli = Cli::try_parse_from(["chunk"].into_iter().chain(args)).map_err(Failure::CommandLine);
-    let outcome = cli.and_then(|cli| cli.command.run(&context, &mut out));
+    let outcome = cli.and_then(|cli| crate::execute(&cli, registry, CancelToken::new(), &mut out));
     (String::from_utf8(out).expect("the program prints UTF-8"), outcome.err())
 }
 
@@ -111,6 +110,10 @@ impl Backend for Listed {
     }
 
     fn growing(&self) -> Option<&dyn Growing> {
+        None
+    }
+
+    fn opening(&self, _policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
         None
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chunk_core::{Bytes, ChunkSource, Cost, DatasetInfo, Error, Grid, Location, Result, Run, Slab, Worker};
+use chunk_virtual::{ManifestBackend, ManifestOptions};
 use clap::Args;
 use serde::Serialize;
 
@@ -16,7 +17,8 @@ use crate::variable;
 
 /// Reads and decodes every chunk of every dataset, and tells which are damaged
 ///
-/// Also tells what a writer that died left wrong beside the data. A dataset that cannot be read, as one with a filter that
+/// Also tells what a writer that died left wrong beside the data, and which files of a manifest are missing or are not
+/// what they were: its data are read if there is none. A dataset that cannot be read, as one with a filter that
 /// this program does not have, counts as a problem: it was not verified.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
@@ -84,6 +86,14 @@ impl Verifier<'_> {
             })?,
             Err(error) => return self.tell_error(file, error),
         }
+        match self.changed_files(file) {
+            Ok(changed) if changed.is_empty() => {}
+            Ok(changed) => {
+                self.datasets += 1;
+                return changed.into_iter().try_for_each(|error| self.tell_error(file, error));
+            }
+            Err(error) => return self.tell_error(file, error),
+        }
         match datasets_inside(&self.context.registry, file) {
             Ok(datasets) => datasets.iter().try_for_each(|dataset| self.dataset(dataset)),
             Err(error) => self.tell_error(file, error),
@@ -96,6 +106,17 @@ impl Verifier<'_> {
             Some(growing) => growing.problems(file.path()),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// What is wrong with the files of a manifest.
+    fn changed_files(&self, file: &Location) -> Result<Vec<Error>> {
+        let registry = &self.context.registry;
+        if registry.backend_to_read(file)?.name() != ManifestBackend::NAME {
+            return Ok(Vec::new());
+        }
+        let options = ManifestOptions::default().with_outside(self.context.outside);
+        let stack = ManifestBackend::new(registry.clone()).with_options(options).stack(file.path())?;
+        Ok(stack.changed_files())
     }
 
     fn dataset(&mut self, location: &Location) -> Outcome {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{Attribute, ChunkSink, ChunkSource, DatasetInfo, Growing, Location, Result};
+use crate::{Attribute, ChunkSink, ChunkSource, DatasetInfo, Growing, Location, OpenPolicy, Result};
 
 /// A file format.
 ///
@@ -50,6 +50,9 @@ pub trait Backend: fmt::Debug + Send + Sync {
 
     /// Growing in place and recovery, if the format can do them.
     fn growing(&self) -> Option<&dyn Growing>;
+
+    /// The same format with this policy for what its datasets have in other files; nothing if they never do.
+    fn opening(&self, policy: &OpenPolicy) -> Option<Arc<dyn Backend>>;
 }
 
 macro_rules! forward_backend {
@@ -91,6 +94,10 @@ macro_rules! forward_backend {
 
             fn growing(&self) -> Option<&dyn Growing> {
                 (**self).growing()
+            }
+
+            fn opening(&self, policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
+                (**self).opening(policy)
             }
         }
     )*};
@@ -195,12 +202,42 @@ pub struct DatasetEntry {
     pub filters: Vec<String>,
     /// Bytes that it takes in the file.
     pub stored_bytes: u64,
+    /// What it is made of, if that is other datasets.
+    pub sources: Option<Sources>,
+}
+
+/// The datasets that another is made of, as its file names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sources {
+    /// How many pieces there are; one dataset may be several.
+    pub count: u64,
+    /// What the first [`Sources::MOST_NAMED`] pieces are of, at most.
+    pub first: Vec<String>,
+}
+
+impl Sources {
+    /// As many are named: more would make a list of files larger than what it is about.
+    pub const MOST_NAMED: usize = 1000;
+
+    /// `count` pieces, the first of which are of `names`.
+    #[must_use]
+    pub fn new(count: u64, names: impl IntoIterator<Item = String>) -> Self {
+        Sources { count, first: names.into_iter().take(Sources::MOST_NAMED).collect() }
+    }
 }
 
 impl DatasetEntry {
     /// A dataset stored so.
     #[must_use]
     pub fn new(info: DatasetInfo, layout: impl Into<String>, filters: Vec<String>, stored_bytes: u64) -> Self {
-        DatasetEntry { info, layout: layout.into(), filters, stored_bytes }
+        DatasetEntry { info, layout: layout.into(), filters, stored_bytes, sources: None }
+    }
+
+    /// Made of these.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Sources) -> Self {
+        self.sources = Some(sources);
+        self
     }
 }

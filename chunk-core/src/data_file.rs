@@ -1,6 +1,6 @@
 //! A file read and written at positions, without a cursor that threads would share.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,13 +39,14 @@ pub struct DataFile {
 }
 
 impl DataFile {
-    /// Opens the file at `path` for reading.
+    /// Opens the file at `path` for reading. A pipe or a device is refused: opening one may wait for ever.
     ///
     /// # Errors
     /// [`Error::FileNotFound`] or [`Error::Io`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        File::open(path).map(|file| DataFile::new(file, path)).map_err(|cause| Error::io(path, "open", cause))
+        let opened = check_kind(path).and_then(|()| File::open(path));
+        opened.map(|file| DataFile::new(file, path)).map_err(|cause| Error::io(path, "open", cause))
     }
 
     /// A file that is open already; errors name it `path`.
@@ -292,6 +293,14 @@ fn write_all_at(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()>
         offset += written as u64;
     }
     Ok(())
+}
+
+fn check_kind(path: &Path) -> io::Result<()> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() || kind.is_dir() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device"))
 }
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ mod memory;
 mod new_file;
 mod plan;
 mod planner;
+mod policy;
 mod registry;
 mod rows;
 mod run;
@@ -66,7 +67,7 @@ pub use num_complex::Complex;
 
 pub use crate::append::AppendPlan;
 pub use crate::attribute::{Attribute, Elements};
-pub use crate::backend::{Backend, CreateOptions, DatasetEntry, Entry, EntryKind};
+pub use crate::backend::{Backend, CreateOptions, DatasetEntry, Entry, EntryKind, Sources};
 pub use crate::budget::Budget;
 pub use crate::buffer::Buffer;
 pub use crate::bytes::Bytes;
@@ -86,6 +87,7 @@ pub use crate::memory::{MemoryBackend, MemoryOutput, MemorySink, MemorySource, c
 pub use crate::new_file::{LazyFile, NewFile};
 pub use crate::plan::Plan;
 pub use crate::planner::Planner;
+pub use crate::policy::{FilledCount, Missing, OpenPolicy, check_inside};
 pub use crate::registry::Registry;
 pub use crate::rows::{Rows, rows};
 pub use crate::run::{Done, Progress, Run};

@@ -1,11 +1,13 @@
 //! The backends that a program has.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Location, Result};
+use crate::{
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DataFile, DatasetInfo, Entry, Error, Location,
+    OpenPolicy, Result,
+};
 
 /// The backends of a program, asked in the order in which they were added.
 ///
@@ -40,6 +42,20 @@ impl Registry {
     pub fn with(mut self, backend: impl Backend + 'static) -> Self {
         self.backends.push(Arc::new(backend));
         self
+    }
+
+    /// Without the backend of this name.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.backends.retain(|backend| backend.name() != name);
+        self
+    }
+
+    /// The same backends, with this policy for what their datasets have in other files.
+    #[must_use]
+    pub fn opening(&self, policy: &OpenPolicy) -> Self {
+        let backends = self.backends.iter().map(|backend| backend.opening(policy).unwrap_or_else(|| backend.clone()));
+        Registry { backends: backends.collect() }
     }
 
     /// The backends, in order.
@@ -121,8 +137,8 @@ fn has_extension(backend: &dyn Backend, path: &Path) -> bool {
 }
 
 fn read_head(path: &Path) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(|cause| Error::io(path, "open", cause))?;
+    let file = DataFile::open(path)?;
     let mut head = Vec::new();
-    file.take(HEAD_BYTES).read_to_end(&mut head).map_err(|cause| Error::io(path, "read", cause))?;
+    file.cursor(0).take(HEAD_BYTES).read_to_end(&mut head).map_err(|cause| Error::io(path, "read", cause))?;
     Ok(head)
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Growing, Location, Result,
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Growing, Location, OpenPolicy,
+    Result,
 };
 
 use crate::append::AppendSink;
@@ -58,6 +59,14 @@ impl Hdf5 {
         Hdf5 { pytables: true, ..self.clone() }
     }
 
+    /// With a policy for links and elements in other files, as [`ReadOptions::with_policy`]. It shares files with the
+    /// backend that it is made of.
+    #[must_use]
+    pub fn with_policy(self, policy: &OpenPolicy) -> Self {
+        let reading = self.reading.with_policy(policy);
+        self.with_reading(reading)
+    }
+
     /// With file locks, or without.
     #[must_use]
     pub fn with_locking(self, locking: FileLocking) -> Self {
@@ -68,8 +77,10 @@ impl Hdf5 {
     /// With these options for reading, the locking among them.
     #[must_use]
     pub fn with_reading(mut self, reading: ReadOptions) -> Self {
+        if reading.locking != self.reading.locking {
+            self.locks = Locks::new(reading.locking);
+        }
         self.reading = reading;
-        self.locks = Locks::new(reading.locking);
         self
     }
 
@@ -142,6 +153,10 @@ impl Backend for Hdf5 {
 
     fn growing(&self) -> Option<&dyn Growing> {
         Some(self)
+    }
+
+    fn opening(&self, policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
+        Some(Arc::new(self.clone().with_policy(policy)))
     }
 }
 

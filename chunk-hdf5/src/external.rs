@@ -7,6 +7,7 @@ use chunk_core::{DataFile, Result, Slab, Spans};
 use crate::error::Place;
 use crate::library::ExternalPiece;
 use crate::links;
+use crate::options::ReadOptions;
 
 /// The pieces that hold a dataset, in order.
 #[derive(Debug)]
@@ -25,14 +26,14 @@ struct Piece {
 
 impl External {
     /// Opens the files, and checks that they hold all `bytes` of the dataset.
-    pub(crate) fn open(stated: &[ExternalPiece], bytes: u64, place: &Place) -> Result<Self> {
+    pub(crate) fn open(stated: &[ExternalPiece], bytes: u64, options: ReadOptions, place: &Place) -> Result<Self> {
         let mut pieces = Vec::new();
         let mut start = 0;
         for ExternalPiece { name, offset, size } in stated {
             if start >= bytes {
                 break;
             }
-            let path = links::beside(&place.path, name, place)?;
+            let path = links::beside(&place.path, name, options, place)?;
             let file = DataFile::open(path)?.with_dataset(&place.dataset);
             let end = bytes.min(size.map_or(bytes, |size| start.saturating_add(size)));
             let length = file.length()?;

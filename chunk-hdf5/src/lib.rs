@@ -53,7 +53,7 @@ pub use crate::source::Hdf5Source;
 pub use crate::streaming::{Hdf5Stream, Tee};
 pub use crate::variable::{Hdf5References, Hdf5Sequences, Hdf5Strings};
 pub use crate::variable_writer::{Hdf5SequenceWriter, Hdf5StringWriter};
-pub use crate::virtual_dataset::{Hyperslab, Opened, Region, VirtualDataset, VirtualMapping};
+pub use crate::virtual_dataset::{Block, Hyperslab, Opened, Region, VirtualDataset, VirtualMapping};
 
 /// The versions of the C libraries inside, for people.
 ///

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use chunk_core::{DataFile, Result};
+use chunk_core::{DataFile, Result, check_inside};
 use hdf5::{Location, LocationType};
 
 use crate::error::Place;
@@ -16,6 +16,8 @@ use crate::tree;
 
 /// Links that lead to one dataset, at most.
 const MOST_HOPS: usize = 32;
+/// Groups that one way leads through, at most: each is opened from the root.
+const MOST_PARTS: usize = 1000;
 
 /// A dataset, opened, and the file it is in.
 pub(crate) struct Opened {
@@ -83,8 +85,13 @@ impl Found {
     fn resolve(&mut self, name: &str, options: ReadOptions) -> Result<String> {
         let mut rest: VecDeque<String> = parts(name).collect();
         let mut resolved = String::new();
+        let mut passed = 0;
         while let Some(part) = rest.pop_front() {
             let place = Place::new(&self.path, &format!("{resolved}/{part}"));
+            passed += 1;
+            if passed > MOST_PARTS {
+                return Err(Place::new(&self.path, "").unsupported(format!("a name leads through {MOST_PARTS} groups")));
+            }
             let group = self.library_file.group(if resolved.is_empty() { "/" } else { &resolved });
             let link = match group {
                 Ok(group) => library::link(&group, &part).map_err(|error| place.library("follow", &error))?,
@@ -125,28 +132,25 @@ impl Found {
         if !options.external_links {
             return Err(place.unsupported(format!("is a link into {file:?}: links into other files are not followed")));
         }
-        let path = beside(&self.path, file, place)?;
+        let path = beside(&self.path, file, options, place)?;
         let (own, library_file) = file::open(&path, options.locking)?;
         (self.path, self.own, self.library_file) = (path, Some(own), library_file);
         Ok(())
     }
 }
 
-/// The file of this name in the folder of `path` or below, wherever symbolic links lead.
-pub(crate) fn beside(path: &Path, name: &str, place: &Place) -> Result<PathBuf> {
+/// The file of this name in the folder of `path` or below, wherever symbolic links lead; anywhere, if that is allowed.
+pub(crate) fn beside(path: &Path, name: &str, options: ReadOptions, place: &Place) -> Result<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let joined = folder.join(name);
-    let inside = !name.is_empty()
-        && Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)))
-        && match (joined.canonicalize(), folder.canonicalize()) {
-            (Ok(file), Ok(folder)) => file.starts_with(folder),
-            // What is not there is told when it is opened.
-            _ => true,
-        };
+    let below = || Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    let inside = !name.is_empty() && (options.outside || below() && check_inside(&joined, folder).is_ok());
     if inside {
         Ok(joined)
     } else {
-        Err(place.unsupported(format!("leads to {name:?}, outside the folder of its file")))
+        Err(place.unsupported(format!(
+            "leads to {name:?}, outside the folder of its file, which must be allowed (--unsafe-links)"
+        )))
     }
 }
 

@@ -1,6 +1,6 @@
 //! How datasets are opened for reading.
 
-use chunk_core::Bytes;
+use chunk_core::{Bytes, OpenPolicy};
 
 use crate::file::FileLocking;
 
@@ -26,6 +26,8 @@ pub struct ReadOptions {
     pub external_files: bool,
     /// Whether links into other HDF5 files are followed, under the same rule.
     pub external_links: bool,
+    /// Whether such files and links may be anywhere, against that rule: for files that one trusts.
+    pub outside: bool,
 }
 
 impl ReadOptions {
@@ -55,5 +57,22 @@ impl ReadOptions {
     pub fn with_external_links(mut self, external_links: bool) -> Self {
         self.external_links = external_links;
         self
+    }
+
+    /// With external files and links that lead out of the file's folder being followed, or refused.
+    #[must_use]
+    pub fn with_outside(mut self, outside: bool) -> Self {
+        self.outside = outside;
+        self
+    }
+
+    /// With what a policy allows: all that leads to other files, or what of it these options allow in the same folder.
+    #[must_use]
+    pub fn with_policy(self, policy: &OpenPolicy) -> Self {
+        let ReadOptions { external_files, external_links, .. } = self;
+        let outside = policy.outside;
+        self.with_external_files(external_files || outside)
+            .with_external_links(external_links || outside)
+            .with_outside(outside)
     }
 }

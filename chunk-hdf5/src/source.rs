@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    ChunkSource, Cost, DType, DataFile, DatasetEntry, DatasetInfo, Error, Grid, Identity, Result, Scalar, Slab, Spans,
-    Worker, copy_region,
+    ChunkSource, Cost, DType, DataFile, DatasetEntry, DatasetInfo, Error, Grid, Identity, Result, Scalar, Slab,
+    Sources, Spans, Worker, copy_region,
 };
 use hdf5::dataset::Layout;
 use hdf5::{Dataset, Datatype};
@@ -258,7 +258,14 @@ pub(crate) fn entry(dataset: &Dataset, place: &Place) -> Result<DatasetEntry> {
         (Layout::Chunked, _) => "chunked",
         (Layout::Virtual, _) => "virtual",
     };
-    Ok(DatasetEntry::new(statement.info, layout, filters, library::storage_size(dataset)))
+    let entry = DatasetEntry::new(statement.info, layout, filters, library::storage_size(dataset));
+    if statement.layout != Layout::Virtual {
+        return Ok(entry);
+    }
+    let found = library::virtual_sources(dataset, Sources::MOST_NAMED);
+    let (count, first) = found.map_err(|error| place.library("read the mappings", &error))?;
+    let names = first.into_iter().map(|(file, dataset)| format!("{file}::{dataset}"));
+    Ok(entry.with_sources(Sources::new(count as u64, names)))
 }
 
 impl Statement {
@@ -307,7 +314,7 @@ impl Statement {
         }
         let pieces = library::external_pieces(dataset).map_err(|error| place.library("find the files of", &error))?;
         let bytes = self.info.shape.elements().saturating_mul(self.conversion.stored_size() as u64);
-        External::open(&pieces, bytes, place).map(Data::External)
+        External::open(&pieces, bytes, options, place).map(Data::External)
     }
 
     fn compact(&self, dataset: &Dataset, place: &Place) -> Result<Data> {

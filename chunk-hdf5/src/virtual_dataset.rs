@@ -19,7 +19,8 @@ use crate::source::{self, Hdf5Source};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct VirtualDataset {
-    /// Shape, dtype, maximal shape and fill value. Where the shape is without end, it is what libhdf5 found of the sources.
+    /// Shape, dtype, maximal shape and fill value. Where pieces are without end, the shape is what the file says; its
+    /// sources may reach farther.
     pub info: DatasetInfo,
     /// Its name in its file, from the root.
     pub name: String,
@@ -51,10 +52,21 @@ pub enum Region {
     All,
     /// Evenly spaced blocks.
     Hyperslab(Hyperslab),
+    /// Blocks anywhere, none of which overlap; elements are taken in the order of the dataset, not block by block.
+    Blocks(Vec<Block>),
     /// None of it.
     Nothing,
-    /// Points, or blocks that are not evenly spaced.
-    Irregular,
+    /// Points one by one.
+    Points,
+}
+
+/// A dense piece of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Where it begins along each axis.
+    pub start: Vec<u64>,
+    /// Its extents.
+    pub count: Vec<u64>,
 }
 
 /// Evenly spaced blocks, as libhdf5 has them.
@@ -110,7 +122,8 @@ impl VirtualDataset {
     ///
     /// # Errors
     /// [`Error::AlreadyExists`](chunk_core::Error::AlreadyExists), unless it may be overwritten; a missing directory; a
-    /// dtype that HDF5 cannot hold; mappings that libhdf5 refuses.
+    /// dtype that HDF5 cannot hold; mappings that libhdf5 refuses, and those of [`Region::Blocks`], [`Region::Points`] and
+    /// [`Region::Nothing`].
     pub fn write(&self, path: impl AsRef<Path>, overwrite: bool) -> Result<()> {
         self.write_to(&Destination::of_path(path.as_ref(), &self.name, overwrite, &Locks::default())?)
     }

@@ -1,13 +1,12 @@
 //! .npy and .npz files as a backend.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetEntry, DatasetInfo, Entry, EntryKind, Error,
-    Growing, Identity, Location, Result,
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DataFile, DatasetEntry, DatasetInfo, Entry, EntryKind,
+    Error, Growing, Identity, Location, OpenPolicy, Result,
 };
 
 use crate::archive::{self, Archive, ArchiveEntry};
@@ -111,8 +110,8 @@ const NEAR_NAMES: usize = 5;
 /// Whether the file begins as archives do.
 fn is_archive(path: &Path) -> Result<bool> {
     let mut head = Vec::new();
-    let file = File::open(path).map_err(|cause| Error::io(path, "open", cause))?;
-    file.take(4).read_to_end(&mut head).map_err(|cause| Error::io(path, "read", cause))?;
+    let file = DataFile::open(path)?;
+    file.cursor(0).take(4).read_to_end(&mut head).map_err(|cause| Error::io(path, "read", cause))?;
     Ok(head == archive::LOCAL || head == archive::END)
 }
 
@@ -181,6 +180,10 @@ impl Backend for Npy {
 
     fn growing(&self) -> Option<&dyn Growing> {
         Some(self)
+    }
+
+    fn opening(&self, _policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
+        None
     }
 }
 

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, Cost, DatasetInfo, Identity, Location, Result, Shape, Slab, Worker, chunked_bytes};
+use chunk_core::{
+    ChunkSource, Cost, DatasetInfo, Identity, Location, Result, Shape, Slab, Worker, check_inside, chunked_bytes,
+};
 
-use crate::pool::Lease;
+use crate::pool::{Expected, Lease};
 use crate::stamp::Stamp;
 use crate::{SourcePool, VirtualSource};
 
@@ -27,6 +29,8 @@ pub(crate) struct Files {
     dataset: Option<String>,
     /// The folder of the first file. Paths below it are kept without it.
     root: String,
+    /// The folder that no file may be outside of, by a symbolic link.
+    folder: Option<Arc<Path>>,
     paths: String,
     /// Where in `paths` each ends.
     ends: Vec<u32>,
@@ -49,7 +53,7 @@ impl Files {
         let location = source.location();
         let root = location.path().parent().and_then(Path::to_str).unwrap_or_default().to_owned();
         let place = (location.scheme().map(str::to_owned), location.dataset().map(str::to_owned));
-        let mut files = Files::empty(source.pool(), source.info().clone(), place, root);
+        let mut files = Files::empty(source.pool(), source.info().clone(), place, root, source.folder().cloned());
         files.push(source).then_some(files)
     }
 
@@ -58,6 +62,7 @@ impl Files {
     pub(crate) fn push(&mut self, source: &VirtualSource) -> bool {
         let (location, info) = (source.location(), source.info());
         let alike = Arc::ptr_eq(&self.pool, source.pool())
+            && source.folder() == self.folder.as_ref()
             && location.scheme() == self.scheme.as_deref()
             && location.dataset() == self.dataset.as_deref()
             && info.dtype == self.first.dtype
@@ -111,10 +116,11 @@ impl Files {
         first: DatasetInfo,
         (scheme, dataset): (Option<String>, Option<String>),
         root: String,
+        folder: Option<Arc<Path>>,
     ) -> Self {
         let (paths, ends, identities, stamps) = (String::new(), Vec::new(), Vec::new(), Vec::new());
         let pool = Arc::clone(pool);
-        Files { group: pool.new_group(), pool, first, scheme, dataset, root, paths, ends, identities, stamps }
+        Files { group: pool.new_group(), pool, first, scheme, dataset, root, folder, paths, ends, identities, stamps }
     }
 
     /// Adds a file by its path below the root; `false` if there is no room.
@@ -153,6 +159,18 @@ impl Files {
         location
     }
 
+    /// One of the files, of `shape`, as a source of its own that shares what is open of it.
+    pub(crate) fn virtual_source(&self, index: usize, shape: Shape) -> VirtualSource {
+        let FileSource { location, info, .. } = self.source(index, shape);
+        let key = (self.group, index as u64);
+        VirtualSource::of_many(&self.pool, key, location, info, (self.stamp(index), self.folder.clone()))
+    }
+
+    /// Checks that a file is in the folder that it may not leave.
+    pub(crate) fn check_place(&self, location: &Location) -> Result<()> {
+        self.folder.as_ref().map_or(Ok(()), |folder| check_inside(location.path(), folder))
+    }
+
     /// One of the files as a source, of `shape`.
     pub(crate) fn source(&self, index: usize, shape: Shape) -> FileSource<'_> {
         let location = self.location(index);
@@ -179,7 +197,8 @@ impl FileSource<'_> {
 
     fn lease(&self) -> Result<Lease> {
         let key = (self.files.group, self.index as u64);
-        self.files.pool.lease(key, &self.location, Some(&self.info), self.files.stamp(self.index))
+        let (stamp, folder) = (self.files.stamp(self.index), self.files.folder.as_deref());
+        self.files.pool.lease(key, &self.location, Expected { info: Some(&self.info), stamp, folder })
     }
 
     /// What the first file costs for a slab like this one, as far as it reaches: the others are not opened to plan.

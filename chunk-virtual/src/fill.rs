@@ -8,22 +8,35 @@ use chunk_core::{ChunkSource, Complex, Cost, DType, DatasetInfo, Element, Error,
 /// [`VirtualLayout::mask`](crate::VirtualLayout::mask) tells them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fill {
-    value: Option<Scalar>,
+    value: Value,
     missing: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Value {
+    Given(Scalar),
+    ByDType,
+    Stated,
 }
 
 impl Fill {
     /// This value.
     #[must_use]
     pub fn with(value: impl Into<Scalar>) -> Self {
-        Fill { value: Some(value.into()), missing: false }
+        Fill { value: Value::Given(value.into()), missing: false }
     }
 
     /// A value by dtype: not-a-number for floats and complex numbers, the least signed and the largest unsigned
     /// integer, not-a-time, zero bytes for all else.
     #[must_use]
     pub fn by_dtype() -> Self {
-        Fill { value: None, missing: false }
+        Fill { value: Value::ByDType, missing: false }
+    }
+
+    /// The fill value that the description of the dataset states, or zeros: what other readers of HDF5 see.
+    #[must_use]
+    pub fn stated() -> Self {
+        Fill { value: Value::Stated, missing: false }
     }
 
     /// Also for all of a source that is a [`VirtualSource`](crate::VirtualSource) whose file or dataset is missing, or
@@ -38,9 +51,14 @@ impl Fill {
         self.missing
     }
 
-    /// The value, of `dtype`.
-    pub(crate) fn value(&self, dtype: &DType) -> Result<Scalar> {
-        let value = self.value.clone().unwrap_or_else(|| by_dtype(dtype));
+    /// The value for a dataset, of its dtype.
+    pub(crate) fn value(&self, info: &DatasetInfo) -> Result<Scalar> {
+        let dtype = &info.dtype;
+        let value = match &self.value {
+            Value::Given(value) => value.clone(),
+            Value::ByDType => by_dtype(dtype),
+            Value::Stated => info.fill.clone().unwrap_or_else(|| Scalar::zero(dtype.clone())),
+        };
         if value.dtype() == dtype {
             return Ok(value);
         }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use chunk_core::{
-    ChunkSource, Cost, DType, DatasetInfo, Error, Identity, IdentityBuilder, Result, Scalar, Shape, Slab, Worker,
+    Casting, ChunkSource, Cost, DType, DatasetInfo, Error, FilledCount, Identity, IdentityBuilder, Result, Scalar,
+    Shape, Slab, Worker, cast_if_needed,
 };
 
 use crate::fill::Constant;
@@ -12,7 +13,8 @@ use crate::fill::Constant;
 use crate::mapped::Mapped;
 use crate::place::Place;
 use crate::reading::{Reading, cost_of_shares};
-use crate::{AnySource, Fill, Indices, Selected, Selection, SourcePool, VirtualSource};
+use crate::stack::summary;
+use crate::{AnySource, Fill, Indices, Selected, Selection, SourcePool, VirtualSource, VirtualStack};
 
 /// Elements that are looked at together where regions are not dense.
 #[cfg(feature = "hdf5")]
@@ -49,6 +51,8 @@ const LOOKED_AT_ONCE: u64 = 1 << 24;
 pub struct VirtualLayout {
     info: DatasetInfo,
     fill: Option<Fill>,
+    /// Where filled elements are counted when they are read.
+    filled: Option<FilledCount>,
     regions: Arc<Regions>,
     /// The identity of the sources so far, unless one has none.
     identity: Option<IdentityBuilder>,
@@ -119,9 +123,28 @@ impl VirtualLayout {
         let info = DatasetInfo::new(shape, dtype).with_name("layout");
         let identity = Identity::builder("layout").field("shape", info.shape.to_string());
         let identity = Some(identity.field("dtype", info.dtype.to_string()));
-        let mut layout = VirtualLayout { info, fill: None, regions: Arc::default(), identity };
+        let mut layout = VirtualLayout { info, fill: None, filled: None, regions: Arc::default(), identity };
         layout.identify();
         layout
+    }
+
+    /// The sources of a stack, of which those that are files can be filled where they are missing.
+    pub(crate) fn of_stack(stack: &VirtualStack) -> Result<Self> {
+        let info = stack.info();
+        let mut layout = VirtualLayout::new(info.shape.clone(), info.dtype.clone()).with_name(&info.name);
+        layout.info.fill.clone_from(&info.fill);
+        for part in (0..stack.len()).filter(|part| !stack.range(*part).is_empty()) {
+            let place = Place::along(&info.shape, stack.axis(), stack.range(part));
+            let (source, origin): (Arc<dyn ChunkSource>, _) = match stack.source(part) {
+                AnySource::Source(source) => (source, Origin::Other),
+                AnySource::File(file) => {
+                    let file = Arc::new(*file);
+                    (Arc::clone(&file) as _, Origin::File(file, None))
+                }
+            };
+            layout.add(place, cast_if_needed(source, &info.dtype, Casting::Safe)?, origin)?;
+        }
+        Ok(layout)
     }
 
     /// With `name` in messages.
@@ -131,7 +154,8 @@ impl VirtualLayout {
         self
     }
 
-    /// With axes that may grow, which is said of the dataset that is written of it.
+    /// With axes that may grow, which is said of the virtual dataset that is written of it (`hdf5::Pieces`): it then
+    /// grows with the sources that end where it ends.
     ///
     /// # Errors
     /// What [`DatasetInfo::check`] finds.
@@ -146,10 +170,24 @@ impl VirtualLayout {
     /// # Errors
     /// [`Error::DTypeMismatch`] if the value is of another dtype.
     pub fn with_fill(mut self, fill: Fill) -> Result<Self> {
-        self.info.fill = Some(fill.value(&self.info.dtype)?);
+        self.info.fill = Some(fill.value(&self.info)?);
         self.fill = Some(fill);
         self.identify();
         Ok(self)
+    }
+
+    /// With the fill value that a file states of it.
+    #[cfg(feature = "hdf5")]
+    pub(crate) fn with_stated_fill(mut self, fill: Option<Scalar>) -> Self {
+        self.info.fill = fill;
+        self
+    }
+
+    /// With every filled element that is read being counted, which takes a byte more for each element of a read.
+    #[must_use]
+    pub fn with_filled_count(mut self, filled: FilledCount) -> Self {
+        self.filled = Some(filled);
+        self
     }
 
     /// Places `source` where `at` leads. If it does not fit, the layout is unchanged.
@@ -279,6 +317,23 @@ impl VirtualLayout {
         }
     }
 
+    /// How many elements of `share` are filled.
+    fn count_filled(&self, share: &Slab, has_gaps: bool, worker: &Worker) -> Result<u64> {
+        let touching = self.regions.touching(share);
+        let missing = |number: &u32| {
+            let there = self.regions.placed[*number as usize].origin.is_there();
+            there.map(|there| !there)
+        };
+        let fills_missing = self.fill.as_ref().is_some_and(Fill::fills_missing);
+        let any_missing = fills_missing && touching.iter().map(missing).collect::<Result<Vec<_>>>()?.contains(&true);
+        if !has_gaps && !any_missing {
+            return Ok(0);
+        }
+        let mut mask = worker.scratch(share.elements() as usize)?;
+        self.mask().read_into(share, &mut mask, worker)?;
+        Ok(mask.iter().map(|filled| u64::from(*filled)).sum())
+    }
+
     fn read_share(&self, share: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
         let touching = self.regions.touching(share);
         let uncovered = self.regions.uncovered(share, &touching, worker)?;
@@ -288,9 +343,12 @@ impl VirtualLayout {
             }
             return self.regions.read(share, &touching, out, worker, |region| Ok(Paint::Source(&region.source)));
         };
-        let value = fill.value(&self.info.dtype)?;
+        let value = fill.value(&self.info)?;
         if uncovered.is_some() {
             value.fill(out);
+        }
+        if let Some(filled) = &self.filled {
+            filled.add(self.count_filled(share, uncovered.is_some(), worker)?);
         }
         self.regions.read(share, &touching, out, worker, |region| {
             if fill.fills_missing() && !region.origin.is_there()? {
@@ -354,6 +412,9 @@ impl Regions {
 
     /// Some of `slab` that none of the `touching` regions covers.
     fn uncovered(&self, slab: &Slab, touching: &[u32], worker: &Worker) -> Result<Option<Slab>> {
+        if slab.is_empty() {
+            return Ok(None);
+        }
         let mut places = touching.iter().map(|number| &self.placed[*number as usize].place);
         if places.all(Place::is_dense) {
             let mut left = vec![slab.clone()];
@@ -448,6 +509,13 @@ impl fmt::Debug for FilledMask {
     }
 }
 
+/// The name, shape, dtype and size.
+impl fmt::Display for VirtualLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        summary(&self.info, f)
+    }
+}
+
 impl ChunkSource for VirtualLayout {
     fn info(&self) -> &DatasetInfo {
         &self.info
@@ -470,7 +538,12 @@ impl ChunkSource for VirtualLayout {
         if slab.is_empty() {
             return Cost::default();
         }
-        cost_of_shares(&self.shares(slab, threads), threads, |share, threads| self.regions.cost(share, threads))
+        cost_of_shares(&self.shares(slab, threads), threads, |share, threads| {
+            let cost = self.regions.cost(share, threads);
+            // The mask of what is filled, and the window that it is painted from.
+            let counting = if self.filled.is_some() { share.elements().saturating_mul(2) } else { 0 };
+            Cost::new(cost.scratch_bytes.saturating_add(counting), cost.moved_bytes)
+        })
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

@@ -12,6 +12,7 @@ pub mod hdf5;
 mod index;
 mod layout;
 mod manifest;
+mod manifest_backend;
 #[cfg(feature = "hdf5")]
 mod mapped;
 mod place;
@@ -28,6 +29,7 @@ pub use crate::fill::Fill;
 pub use crate::index::{Index, Indices};
 pub use crate::layout::{FilledMask, VirtualLayout};
 pub use crate::manifest::ManifestOptions;
+pub use crate::manifest_backend::ManifestBackend;
 pub use crate::pool::SourcePool;
 pub use crate::selected::Selected;
 pub use crate::selection::Selection;

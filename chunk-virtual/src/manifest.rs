@@ -1,11 +1,10 @@
 //! A stack of files as a small file.
 
 use std::fmt::Write;
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use chunk_core::{DType, DatasetInfo, Error, Identity, NewFile, Result, Shape};
+use chunk_core::{DType, DataFile, DatasetInfo, Error, Identity, NewFile, Result, Shape};
 
 use crate::ends::Ends;
 use crate::files::Files;
@@ -13,7 +12,7 @@ use crate::stack::Part;
 use crate::stamp::Stamp;
 use crate::{SourcePool, VirtualStack};
 
-const FIRST_LINE: &str = "chunk manifest 1";
+pub(crate) const FIRST_LINE: &str = "chunk manifest 1";
 
 /// How a manifest is opened.
 #[derive(Clone, Debug, Default)]
@@ -70,10 +69,12 @@ impl VirtualStack {
     /// # Errors
     /// [`Error::FileNotFound`], [`Error::Io`]; [`Error::WrongFormat`]; [`Error::Corrupt`] for a manifest that was cut or
     /// changed, and for paths that leave their folder; [`Error::Unsupported`] for files outside the manifest's folder,
-    /// unless they are allowed.
+    /// unless they are allowed: here, or, where a symbolic link leads there, when they are read.
     pub fn open_manifest(path: impl AsRef<Path>, pool: &Arc<SourcePool>, options: &ManifestOptions) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|cause| Error::io(path, "open", cause))?;
+        let file = DataFile::open(path)?;
+        let mut bytes = vec![0; file.length()? as usize];
+        file.read_at(&mut bytes, 0)?;
         let wrong = || Error::WrongFormat { path: path.to_path_buf(), format: "a chunk manifest" };
         let text = std::str::from_utf8(&bytes).map_err(|_| wrong())?;
         if !text.starts_with(FIRST_LINE) {
@@ -84,7 +85,9 @@ impl VirtualStack {
         let mut reader = Reader { lines: body.lines().skip(1) };
         let root = reader.value("root").map_err(&corrupt)?;
         let root = root_of(path, root, options)?;
-        reader.stack(&root, pool, sum).map_err(corrupt)?
+        let folder = if options.root.is_some() { root.clone() } else { folder_of(path)? };
+        let folder = (!options.outside).then(|| Arc::from(folder));
+        reader.stack((&root, folder), pool, sum).map_err(corrupt)?
     }
 
     /// The files that are missing, or were written to since the stack was made of them or its manifest was saved, as
@@ -98,6 +101,7 @@ impl VirtualStack {
         let Part::File { kind, index } = self.parts[part] else { return Ok(()) };
         let files = &self.files[kind as usize];
         let location = files.location(index as usize);
+        files.check_place(&location)?;
         if let Some(stamp) = files.stamp(index as usize) {
             return stamp.check(location.path(), &location.to_string());
         }
@@ -193,7 +197,7 @@ fn root_of(manifest: &Path, root: &str, options: &ManifestOptions) -> Result<Pat
         return Err(Error::Unsupported {
             path: manifest.to_path_buf(),
             dataset: String::new(),
-            what: "its files are outside its folder, which must be allowed".to_owned(),
+            what: "its files are outside its folder, which must be allowed (--unsafe-links)".to_owned(),
         });
     }
     let folder = folder_of(manifest)?;
@@ -226,7 +230,11 @@ impl<'a> Reader<'a> {
         self.value(name)?.split_whitespace().map(parse).collect()
     }
 
-    fn kind(&mut self, root: &str, pool: &Arc<SourcePool>) -> std::result::Result<Files, String> {
+    fn kind(
+        &mut self,
+        (root, folder): (&str, Option<Arc<Path>>),
+        pool: &Arc<SourcePool>,
+    ) -> std::result::Result<Files, String> {
         let given = |value: &str| (!value.is_empty()).then(|| value.to_owned());
         let scheme = given(self.value("scheme")?);
         let dataset = given(self.value("dataset")?);
@@ -234,20 +242,21 @@ impl<'a> Reader<'a> {
         let mut info = DatasetInfo::new(self.shape("shape")?, dtype);
         info.chunk_shape = Some(self.shape("chunks")?).filter(|chunks| !chunks.is_empty());
         info.check().map_err(|error| error.to_string())?;
-        Ok(Files::empty(pool, info, (scheme, dataset), root.to_owned()))
+        Ok(Files::empty(pool, info, (scheme, dataset), root.to_owned(), folder))
     }
 
     /// The rest. What does not hold of the text is the outer error.
     fn stack(
         &mut self,
-        root: &Path,
+        (root, folder): (&Path, Option<Arc<Path>>),
         pool: &Arc<SourcePool>,
         sum: &str,
     ) -> std::result::Result<Result<VirtualStack>, String> {
         let root = root.to_str().ok_or("its folder has a name that is not text")?;
         let (axis, promote) = (self.number::<usize>("axis")?, self.number::<bool>("promote")?);
         let kinds: usize = self.number("kinds")?;
-        let mut files = (0..kinds).map(|_| self.kind(root, pool)).collect::<std::result::Result<Vec<_>, _>>()?;
+        let mut files =
+            (0..kinds).map(|_| self.kind((root, folder.clone()), pool)).collect::<std::result::Result<Vec<_>, _>>()?;
         if files.iter().any(|files| axis >= files.first.shape.len()) {
             return Err(format!("its files have no axis {axis}"));
         }

@@ -1,10 +1,11 @@
 //! Positions of a dataset of which no more is known than where it is.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Error, Location, Result, Shape, Slab, Worker};
 
-use crate::pool::{Key, Lease};
+use crate::pool::{Expected, Key, Lease};
 use crate::selection::{Axis, Pick, Steps};
 use crate::source::is_there;
 use crate::{Selected, Selection, SourcePool};
@@ -17,6 +18,8 @@ pub(crate) struct Mapped {
     pool: Arc<SourcePool>,
     key: Key,
     location: Location,
+    /// The folder that its file may not be outside of.
+    folder: Option<Arc<Path>>,
     /// Along each axis of the dataset; ascending. If `squeezed`, along those of more than one element only.
     steps: Vec<Steps>,
     /// The extents that must be found, apart from those of one element, where all of a dataset was mapped.
@@ -31,14 +34,14 @@ impl Mapped {
         pool: &Arc<SourcePool>,
         group: u64,
         number: u64,
-        location: Location,
+        (location, folder): (Location, Option<Arc<Path>>),
         (steps, kept): (Vec<Steps>, Vec<usize>),
         squeezed: Option<Shape>,
         dtype: DType,
     ) -> Self {
         let shape: Shape = kept.iter().map(|axis| steps[*axis].count).collect();
         let info = DatasetInfo::new(shape, dtype).with_name(location.to_string());
-        Mapped { pool: Arc::clone(pool), key: (group, number), location, steps, squeezed, kept, info }
+        Mapped { pool: Arc::clone(pool), key: (group, number), location, folder, steps, squeezed, kept, info }
     }
 
     pub(crate) fn pool(&self) -> &Arc<SourcePool> {
@@ -71,7 +74,8 @@ impl Mapped {
 
     /// What is taken of the dataset, which stays open while the lease is there.
     fn selected(&self) -> Result<(Lease, Selected)> {
-        let lease = self.pool.lease(self.key, &self.location, None, None)?;
+        let expected = Expected { folder: self.folder.as_deref(), ..Expected::default() };
+        let lease = self.pool.lease(self.key, &self.location, expected)?;
         let found = lease.info();
         let changed = |what: String| Err(Error::SourceChanged { dataset: self.info.name.clone(), what });
         if found.dtype != self.info.dtype {

@@ -38,6 +38,13 @@ impl Place {
         Ok(Place { steps, axes })
     }
 
+    /// All of `shape`, but `range` along `axis`.
+    pub(crate) fn along(shape: &Shape, axis: usize, range: std::ops::Range<u64>) -> Self {
+        let mut steps: Vec<Steps> = shape.iter().map(|&count| Steps { start: 0, step: 1, count }).collect();
+        steps[axis] = Steps { start: range.start, step: 1, count: range.end - range.start };
+        Place { steps, axes: (0..shape.len()).collect() }
+    }
+
     /// The shape of a source that goes there.
     pub(crate) fn shape(&self) -> Shape {
         self.axes.iter().map(|axis| self.steps[*axis].count).collect()

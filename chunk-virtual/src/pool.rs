@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use chunk_core::{Bytes, ChunkSource, DatasetInfo, Error, Location, Registry, Result};
+use chunk_core::{Bytes, ChunkSource, DatasetInfo, Error, Location, Registry, Result, check_inside};
 
 use crate::stamp::Stamp;
 
@@ -30,6 +31,15 @@ pub struct SourcePool {
 
 /// Which source: number in a group of the pool's.
 pub(crate) type Key = (u64, u64);
+
+/// What a source that is opened must be, as far as that is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Expected<'a> {
+    pub(crate) info: Option<&'a DatasetInfo>,
+    pub(crate) stamp: Option<Stamp>,
+    /// The folder that its file may not be outside of.
+    pub(crate) folder: Option<&'a Path>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -136,19 +146,13 @@ impl SourcePool {
         self.next_group.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The source at `location`, opened if it is not, and found to be what `declared` and `stamp` say.
-    pub(crate) fn lease(
-        &self,
-        key: Key,
-        location: &Location,
-        declared: Option<&DatasetInfo>,
-        stamp: Option<Stamp>,
-    ) -> Result<Lease> {
+    /// The source at `location`, opened if it is not, and found to be what is expected.
+    pub(crate) fn lease(&self, key: Key, location: &Location, expected: Expected) -> Result<Lease> {
         let slot = self.slot(key);
         let mut opened = lock(&slot.opened);
         let source = match &*opened {
             Some(source) => Arc::clone(source),
-            None => match self.open(&slot, location, declared, stamp) {
+            None => match self.open(&slot, location, expected) {
                 Ok(source) => Arc::clone(opened.insert(source)),
                 Err(error) => {
                     self.forget(key);
@@ -174,16 +178,11 @@ impl SourcePool {
         Arc::clone(slot)
     }
 
-    fn open(
-        &self,
-        slot: &Slot,
-        location: &Location,
-        declared: Option<&DatasetInfo>,
-        stamp: Option<Stamp>,
-    ) -> Result<Arc<dyn ChunkSource>> {
+    fn open(&self, slot: &Slot, location: &Location, expected: Expected) -> Result<Arc<dyn ChunkSource>> {
+        expected.folder.map_or(Ok(()), |folder| check_inside(location.path(), folder))?;
         let source = self.registry.open(location)?;
-        declared.map_or(Ok(()), |declared| check(source.info(), declared))?;
-        if let Some(stamp) = stamp {
+        expected.info.map_or(Ok(()), |declared| check(source.info(), declared))?;
+        if let Some(stamp) = expected.stamp {
             stamp.check(location.path(), &location.to_string())?;
         }
         let held = source.held_bytes();

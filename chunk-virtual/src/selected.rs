@@ -1,11 +1,13 @@
 //! A selection of another source, as a source.
 
+use std::fmt;
 use std::sync::Arc;
 
 use chunk_core::{ChunkSource, Cost, DatasetInfo, Error, Identity, Result, Shape, Slab, Worker};
 
 use crate::reading::Reading;
 use crate::selection::{Axis, Pick};
+use crate::stack::summary;
 use crate::{Indices, Selection};
 
 /// A selection of another source, read lazily.
@@ -116,6 +118,13 @@ fn identity(input: &Identity, selection: &Selection) -> Identity {
         };
     }
     builder.field("axes", format!("{:?}", selection.axes())).finish()
+}
+
+/// The name, shape, dtype and size.
+impl fmt::Display for Selected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        summary(&self.info, f)
+    }
 }
 
 impl ChunkSource for Selected {

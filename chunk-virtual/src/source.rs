@@ -1,12 +1,14 @@
 //! A dataset of a file that is opened when it is read.
 
-use std::path::absolute;
+use std::fmt;
+use std::path::{Path, absolute};
 use std::sync::{Arc, OnceLock};
 
 use chunk_core::{ChunkSource, Cost, DatasetInfo, Error, Location, Result, Slab, Worker, chunked_bytes};
 
 use crate::SourcePool;
-use crate::pool::{Key, Lease};
+use crate::pool::{Expected, Key, Lease};
+use crate::stack::summary;
 use crate::stamp::Stamp;
 
 /// A dataset known by its location and description, opened when it is read, by the backends of a [`SourcePool`].
@@ -39,6 +41,8 @@ pub struct VirtualSource {
     info: DatasetInfo,
     /// What the file was when it was looked at.
     stamp: Option<Stamp>,
+    /// The folder that the file may not be outside of, by a symbolic link.
+    folder: Option<Arc<Path>>,
     /// What it holds while it is open, once that is known; clones share it.
     held: Arc<OnceLock<u64>>,
 }
@@ -60,6 +64,7 @@ impl VirtualSource {
             location,
             info,
             stamp: None,
+            folder: None,
             held: Arc::default(),
         })
     }
@@ -96,8 +101,24 @@ impl VirtualSource {
         self.stamp
     }
 
+    /// One of many files, which the pool knows by `key`.
+    pub(crate) fn of_many(
+        pool: &Arc<SourcePool>,
+        key: Key,
+        location: Location,
+        info: DatasetInfo,
+        (stamp, folder): (Option<Stamp>, Option<Arc<Path>>),
+    ) -> Self {
+        VirtualSource { pool: Arc::clone(pool), key, location, info, stamp, folder, held: Arc::default() }
+    }
+
+    pub(crate) fn folder(&self) -> Option<&Arc<Path>> {
+        self.folder.as_ref()
+    }
+
     fn lease(&self) -> Result<Lease> {
-        self.pool.lease(self.key, &self.location, Some(&self.info), self.stamp)
+        let expected = Expected { info: Some(&self.info), stamp: self.stamp, folder: self.folder.as_deref() };
+        self.pool.lease(self.key, &self.location, expected)
     }
 }
 
@@ -133,6 +154,13 @@ fn at_path(location: &Location, path: impl Into<std::path::PathBuf>) -> Location
         moved = moved.with_dataset(dataset);
     }
     moved
+}
+
+/// The name, shape, dtype and size.
+impl fmt::Display for VirtualSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        summary(&self.info, f)
+    }
 }
 
 impl ChunkSource for VirtualSource {

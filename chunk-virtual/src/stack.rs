@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use chunk_core::{
-    Casting, ChunkSource, Cost, DType, DatasetInfo, Error, Identity, IdentityBuilder, Result, Shape, Slab, Worker,
-    cast, result_type,
+    Bytes, Casting, ChunkSource, Cost, DType, DatasetInfo, Error, Identity, IdentityBuilder, Result, Shape, Slab,
+    Worker, cast, result_type,
 };
 
 use crate::ends::Ends;
@@ -143,14 +143,13 @@ impl VirtualStack {
         let marks: Vec<Mark> = self.files.iter().map(Files::mark).collect();
         let parts = self.parts.len();
         let added = sources.into_iter().try_for_each(|source| self.push(source.into()));
+        let added = added.and_then(|()| self.describe().check());
         if added.is_err() {
             self.parts.truncate(parts);
             self.ends.truncate(parts);
             self.files.truncate(marks.len());
             self.files.iter_mut().zip(marks).for_each(|(files, mark)| files.truncate(mark));
             (self.info, self.identity) = before;
-        } else {
-            self.describe();
         }
         added
     }
@@ -180,6 +179,46 @@ impl VirtualStack {
     #[must_use]
     pub fn range(&self, part: usize) -> std::ops::Range<u64> {
         self.ends.start(part)..self.ends.end(part)
+    }
+
+    /// Source number `part`, as it was before it was cast to the stack's dtype.
+    ///
+    /// # Panics
+    /// If there is no such source.
+    #[must_use]
+    pub fn source(&self, part: usize) -> AnySource {
+        match &self.parts[part] {
+            Part::Source(source) => AnySource::Source(Arc::clone(source)),
+            Part::File { kind, index } => {
+                let files = &self.files[*kind as usize];
+                let shape = files.first.shape.clone().with_axis(self.axis, self.ends.extent(part));
+                files.virtual_source(*index as usize, shape).into()
+            }
+        }
+    }
+
+    /// The sources, in order. None is opened.
+    #[must_use]
+    pub fn sources(&self) -> impl ExactSizeIterator<Item = AnySource> {
+        (0..self.len()).map(|part| self.source(part))
+    }
+
+    /// With `name` in messages, until sources are added.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.info.name = name.into();
+        self
+    }
+
+    /// With axes that may grow, which is said of the virtual dataset that is written of it (`hdf5::Pieces`): it then
+    /// grows with its last source, or, along another axis, with all.
+    ///
+    /// # Errors
+    /// What [`DatasetInfo::check`] finds.
+    pub fn with_max_shape(mut self, max_shape: impl Into<Vec<Option<u64>>>) -> Result<Self> {
+        self.info = self.info.with_max_shape(max_shape);
+        self.info.check()?;
+        Ok(self)
     }
 
     fn push(&mut self, source: AnySource) -> Result<()> {
@@ -249,7 +288,7 @@ impl VirtualStack {
     }
 
     /// Brings what the stack says of itself up to its sources.
-    fn describe(&mut self) {
+    fn describe(&mut self) -> &DatasetInfo {
         let (axis, total) = (self.axis, self.ends.total());
         self.info.shape = std::mem::take(&mut self.info.shape).with_axis(axis, total);
         let first = self.with_own(0, |source| source.info().name.clone());
@@ -267,6 +306,7 @@ impl VirtualStack {
                 *chunk_shape = std::mem::take(chunk_shape).with_axis(axis, each);
             }
         }
+        &self.info
     }
 
     /// Calls `work` with a part.
@@ -376,8 +416,21 @@ fn joint_chunk_shape(own: Option<Shape>, other: Option<&Shape>) -> Option<Shape>
 
 impl fmt::Debug for VirtualStack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VirtualStack").field("info", &self.info).field("axis", &self.axis).finish_non_exhaustive()
+        let stack = &mut f.debug_struct("VirtualStack");
+        stack.field("info", &self.info).field("axis", &self.axis).field("sources", &self.len()).finish_non_exhaustive()
     }
+}
+
+/// The name, shape, dtype and size.
+impl fmt::Display for VirtualStack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        summary(&self.info, f)
+    }
+}
+
+pub(crate) fn summary(info: &DatasetInfo, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (elements, bytes) = (info.shape.elements(), Bytes(info.bytes()));
+    write!(f, "{}: {} {}, {elements} elements, {bytes}", info.name, info.shape, info.dtype)
 }
 
 impl ChunkSource for VirtualStack {

@@ -171,10 +171,139 @@ fn a_million_files_take_less_than_100_bytes_each_beside_their_paths() {
 /// What is not virtual is as in chunk-hdf5.
 #[cfg(feature = "hdf5")]
 mod hdf5 {
-    use chunk_testkit::Description;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use chunk_core::{
+        Attribute, Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DatasetInfo, Entry, Growing, Location,
+        OpenPolicy, Registry, Result, Slab, Worker,
+    };
+    use chunk_testkit::{Description, alone, backend_rules};
     use chunk_virtual::hdf5::VirtualHdf5;
+    use chunk_virtual::{ManifestBackend, SourcePool, VirtualSource, VirtualStack};
 
     chunk_testkit::conformance!(files, || {
         Description::new(VirtualHdf5::default(), "x.h5").with_dataset("/group/data").with_growth_axes([0, 1])
     });
+
+    /// Manifests, made of an HDF5 file beside each, which they are read by.
+    #[derive(Debug)]
+    struct Saved(ManifestBackend);
+
+    #[derive(Debug)]
+    struct SavedSink {
+        elements: Box<dyn ChunkSink>,
+        file: Location,
+        manifest: Location,
+        overwrite: bool,
+    }
+
+    fn files() -> Registry {
+        Registry::new().with(VirtualHdf5::default())
+    }
+
+    impl Backend for Saved {
+        fn name(&self) -> &str {
+            self.0.name()
+        }
+
+        fn extensions(&self) -> &[&str] {
+            self.0.extensions()
+        }
+
+        fn recognises(&self, head: &[u8]) -> bool {
+            self.0.recognises(head)
+        }
+
+        fn list(&self, path: &Path) -> Result<Vec<Entry>> {
+            self.0.list(path)
+        }
+
+        fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
+            self.0.open(location)
+        }
+
+        fn create(
+            &self,
+            location: &Location,
+            info: DatasetInfo,
+            options: &CreateOptions,
+        ) -> Result<Box<dyn ChunkSink>> {
+            let file = Location::new(location.path().with_added_extension("h5")).with_dataset("/data");
+            let elements = files().create(&file, info, options)?;
+            Ok(Box::new(SavedSink { elements, file, manifest: location.clone(), overwrite: options.overwrite }))
+        }
+
+        fn attributes(&self, location: &Location) -> Result<Vec<(String, Attribute)>> {
+            self.0.attributes(location)
+        }
+
+        fn growing(&self) -> Option<&dyn Growing> {
+            None
+        }
+
+        fn opening(&self, policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
+            self.0.opening(policy)
+        }
+    }
+
+    impl ChunkSink for SavedSink {
+        fn info(&self) -> &DatasetInfo {
+            self.elements.info()
+        }
+
+        fn held_bytes(&self) -> u64 {
+            self.elements.held_bytes()
+        }
+
+        fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+            self.elements.cost(slab, threads)
+        }
+
+        fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
+            self.elements.write_from(slab, data, worker)
+        }
+
+        fn finish(self: Box<Self>) -> Result<()> {
+            self.elements.finish()?;
+            let source = VirtualSource::open(&Arc::new(SourcePool::new(files())), self.file)?;
+            VirtualStack::new([source], 0)?.save_manifest(self.manifest.path(), self.overwrite)
+        }
+    }
+
+    fn manifests() -> Description {
+        Description::new(Saved(ManifestBackend::new(files())), "x.chunks").with_ranks(1..=4)
+    }
+
+    chunk_testkit::source_conformance!(a_manifest, || manifests().sample());
+
+    /// Those about writing ask for what a manifest is not: a place for elements.
+    const RULES_OF_READING: [&str; 12] = [
+        "its_name_and_extensions_are_well_formed",
+        "is_found_by_the_registry",
+        "list_names_what_open_opens",
+        "round_trips_every_dtype_it_claims",
+        "round_trips_every_rank_it_claims",
+        "missing_files_give_errors",
+        "missing_datasets_give_errors",
+        "truncated_files_give_errors",
+        "damaged_files_never_panic",
+        "errors_name_the_path_and_keep_their_cause",
+        "damaged_files_take_little_memory",
+        "opening_holds_no_more_than_it_says",
+    ];
+
+    #[test]
+    fn manifests_keep_the_rules_of_reading() {
+        alone(|| {
+            let rules = backend_rules::RULES.iter().filter(|rule| RULES_OF_READING.contains(&rule.name()));
+            let broken: Vec<String> = rules
+                .clone()
+                .filter_map(|rule| rule.check(&manifests()).err())
+                .map(|failure| failure.to_string())
+                .collect();
+            assert!(broken.is_empty(), "{}", broken.join("\n"));
+            assert_eq!(rules.count(), RULES_OF_READING.len());
+        });
+    }
 }

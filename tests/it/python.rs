@@ -16,18 +16,19 @@ pub(crate) fn output(script: &str, arguments: &[&str]) -> Output {
     python(script).args(arguments).output().expect("Python starts")
 }
 
+/// Runs a script that reads `input`; it must succeed. Gives what it printed.
+pub(crate) fn run_with(script: &str, arguments: &[&str], input: &str) -> String {
+    let mut command = python(script);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("Python starts");
+    child.stdin.take().expect("it is piped").write_all(input.as_bytes()).expect("Python reads its input");
+    checked(&child.wait_with_output().expect("Python ends"), script)
+}
+
 /// Runs commands of `interop.py`, all in one process: starting Python and NumPy takes longer than most commands.
 pub(crate) fn batch(commands: &[Vec<String>]) {
-    let mut child = python("interop.py")
-        .arg("batch")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("Python starts");
     let lines: String = commands.iter().map(|command| quoted(command) + "\n").collect();
-    child.stdin.take().expect("it is piped").write_all(lines.as_bytes()).expect("Python reads its commands");
-    let printed = checked(&child.wait_with_output().expect("Python ends"), "interop.py batch");
+    let printed = run_with("interop.py", &["batch"], &lines);
     assert_eq!(printed.lines().count(), commands.len(), "a line for each command:\n{printed}");
 }
 

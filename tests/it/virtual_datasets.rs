@@ -7,40 +7,41 @@ use std::sync::Arc;
 use chunk_core::{
     ChunkSource, ChunkSourceExt, CreateOptions, DType, DatasetInfo, Error, Location, Registry, Run, Slab,
 };
+use chunk_hdf5::{Region, VirtualDataset, VirtualMapping};
 use chunk_virtual::hdf5::{OpenOptions, Pieces, VirtualHdf5};
 use chunk_virtual::{Fill, ManifestOptions, Selected, SourcePool, VirtualLayout, VirtualSource, VirtualStack, select};
 use serde_json::Value;
 
 use crate::python;
 
-const SCRIPT: &str = "virtual_datasets.py";
+pub(crate) const SCRIPT: &str = "virtual_datasets.py";
 
-fn registry() -> Registry {
+pub(crate) fn registry() -> Registry {
     Registry::new().with(VirtualHdf5::default())
 }
 
-fn opened(path: &Path) -> chunk_core::Result<Arc<dyn ChunkSource>> {
+pub(crate) fn opened(path: &Path) -> chunk_core::Result<Arc<dyn ChunkSource>> {
     registry().open(&Location::new(path).with_dataset("/v"))
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// Files of h5py's in `folder`: names and values of the virtual ones.
-fn theirs(folder: &Path) -> Value {
+pub(crate) fn theirs(folder: &Path) -> Value {
     serde_json::from_str(&python::run(SCRIPT, &["write", text(folder)])).unwrap()
 }
 
-fn values(of: &Value) -> Vec<i32> {
+pub(crate) fn values(of: &Value) -> Vec<i32> {
     serde_json::from_value(of["values"].clone()).unwrap()
 }
 
-fn read_by_h5py(path: &Path, name: &str) -> Value {
+pub(crate) fn read_by_h5py(path: &Path, name: &str) -> Value {
     serde_json::from_str(&python::run(SCRIPT, &["read", text(path), name])).unwrap()
 }
 
-fn stack_of_theirs(folder: &Path) -> VirtualStack {
+pub(crate) fn stack_of_theirs(folder: &Path) -> VirtualStack {
     let pool = Arc::new(SourcePool::new(registry()));
     let file = |number: u64| {
         VirtualSource::open(&pool, Location::new(folder.join(format!("source-{number}.h5"))).with_dataset("/data"))
@@ -101,6 +102,181 @@ fn h5py_reads_stacks_sliced_or_not() {
         let again = registry().open(&Location::new(&path)).unwrap();
         assert_eq!(again.read_all::<i32>().unwrap(), values(&told), "{indices}");
     }
+}
+
+#[test]
+fn reads_blocks_that_are_not_evenly_spaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let files: Value = serde_json::from_str(&python::run(SCRIPT, &["irregular", text(folder.path())])).unwrap();
+    let filling = VirtualHdf5::default().with_opening(OpenOptions::default().with_fill(Fill::stated()));
+    let registry = Registry::new().with(filling);
+    for (name, expected) in files.as_object().unwrap() {
+        let source = registry.open(&Location::new(folder.path().join(name)).with_dataset("/v")).unwrap();
+        assert_eq!(source.read_all::<i32>().unwrap(), values(expected), "{name}");
+        let gaps = opened(&folder.path().join(name)).unwrap().read_all::<i32>();
+        assert_eq!(matches!(gaps, Err(Error::NotCovered { .. })), name == "staggered.h5");
+    }
+    assert_eq!(files.as_object().unwrap().len(), 5);
+}
+
+#[test]
+fn a_mapping_of_points_is_an_error_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mapping = VirtualMapping {
+        file: "x.h5".to_owned(),
+        dataset: "/data".to_owned(),
+        at: Region::Points,
+        of: Region::All,
+        source_shape: [3].into(),
+    };
+    let dataset = VirtualDataset::new(DatasetInfo::new([3], DType::I32), "v", vec![mapping]);
+    let pool = Arc::new(SourcePool::new(registry()));
+    let path = folder.path().join("v.h5");
+    let error = chunk_virtual::hdf5::open(&path, &dataset, &pool, &OpenOptions::default()).unwrap_err();
+    assert!(matches!(&error, Error::Unsupported { dataset, .. } if dataset == "/v"), "{error}");
+    assert!(error.to_string().contains("points"), "{error}");
+    assert!(dataset.write(&path, false).is_err() && !path.exists());
+}
+
+#[test]
+fn h5py_reads_any_part_of_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    theirs(folder.path());
+    let stack = stack_of_theirs(folder.path());
+    Pieces::of_stack(&stack).unwrap().write(folder.path().join("stack.h5"), "v", false).unwrap();
+    let sliced = Pieces::of_stack(&stack).unwrap().select(&select![1..; 3, ..; 2]).unwrap();
+    sliced.write(folder.path().join("sliced.h5"), "v", false).unwrap();
+    let mut same = VirtualLayout::new([2, 4, 6], DType::I32);
+    let pool = Arc::new(SourcePool::new(registry()));
+    for plane in 0..2_i64 {
+        let path = folder.path().join(format!("source-{plane}.h5"));
+        same.place(&select![plane], VirtualSource::open(&pool, Location::new(path)).unwrap()).unwrap();
+    }
+    Pieces::of_layout(&same).unwrap().write(folder.path().join("stacked.h5"), "v", false).unwrap();
+    for (name, ndim) in [("stack.h5", "2\n"), ("sliced.h5", "2\n"), ("stacked.h5", "3\n")] {
+        let path = folder.path().join(name);
+        assert_eq!(python::run(SCRIPT, &["partial", text(&path), "v"]), ndim);
+        let told = read_by_h5py(&path, "v");
+        assert_eq!(opened(&path).unwrap().read_all::<i32>().unwrap(), values(&told), "{name}");
+    }
+}
+
+#[test]
+fn a_moved_folder_takes_its_sources_along() {
+    let root = tempfile::tempdir().unwrap();
+    let (old, new) = (root.path().join("old"), root.path().join("new"));
+    fs::create_dir_all(old.join("below")).unwrap();
+    theirs(&old.join("below"));
+    let stack = stack_of_theirs(&old.join("below"));
+    // However the two were named, by a detour or by a link.
+    std::os::unix::fs::symlink(&old, root.path().join("alias")).unwrap();
+    Pieces::of_stack(&stack).unwrap().write(old.join("v.h5"), "v", false).unwrap();
+    Pieces::of_stack(&stack).unwrap().write(old.join("below/../w.h5"), "v", false).unwrap();
+    Pieces::of_stack(&stack).unwrap().write(root.path().join("alias/x.h5"), "v", false).unwrap();
+    let before = stack.read_all::<i32>().unwrap();
+    fs::rename(&old, &new).unwrap();
+    for name in ["v.h5", "w.h5", "x.h5"] {
+        let told = read_by_h5py(&new.join(name), "v");
+        assert_eq!(values(&told), before, "{name}: {}", told["mappings"]);
+        assert_eq!(opened(&new.join(name)).unwrap().read_all::<i32>().unwrap(), before, "{name}");
+    }
+}
+
+/// Sources of 2 x 3 that may grow along both axes.
+fn growing(folder: &Path, count: u64) -> Vec<VirtualSource> {
+    python::run(SCRIPT, &["growing", text(folder), &count.to_string()]);
+    let pool = Arc::new(SourcePool::new(registry()));
+    let path = |number| folder.join(format!("growing-{number}.h5"));
+    let file = |number| VirtualSource::open(&pool, Location::new(path(number)).with_dataset("/data")).unwrap();
+    (0..count).map(file).collect()
+}
+
+fn grow(folder: &Path, number: u64, by: [&str; 2]) {
+    python::run(SCRIPT, &["grow", text(&folder.join(format!("growing-{number}.h5"))), by[0], by[1]]);
+}
+
+/// h5py and we read the same, of this shape.
+fn assert_reaches(path: &Path, shape: [u64; 2]) {
+    let (told, ours) = (read_by_h5py(path, "v"), opened(path).unwrap());
+    assert_eq!(told["shape"], serde_json::json!(shape));
+    assert_eq!(ours.info().shape, shape.into());
+    assert_eq!(ours.read_all::<i32>().unwrap(), values(&told));
+    let listed = registry().list(&Location::new(path)).unwrap();
+    let chunk_core::EntryKind::Dataset(entry) = &listed[0].kind else { panic!("{listed:?}") };
+    assert_eq!(entry.info.shape, shape.into());
+}
+
+#[test]
+fn a_stack_without_end_grows_with_its_last_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = VirtualStack::new(growing(folder.path(), 3), 0).unwrap().with_max_shape([None, Some(3)]).unwrap();
+    let path = folder.path().join("v.h5");
+    Pieces::of_stack(&stack).unwrap().write(&path, "v", false).unwrap();
+    assert_reaches(&path, [6, 3]);
+    // Another than the last is what it was when it was stacked.
+    grow(folder.path(), 1, ["3", "0"]);
+    assert_reaches(&path, [6, 3]);
+    grow(folder.path(), 2, ["5", "0"]);
+    assert_reaches(&path, [11, 3]);
+    assert_eq!(opened(&path).unwrap().info().max_shape, Some(vec![None, Some(3)]));
+}
+
+#[test]
+fn all_sources_of_a_stack_may_grow_along_another_axis() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = VirtualStack::new(growing(folder.path(), 2), 0).unwrap().with_max_shape([Some(4), None]).unwrap();
+    let path = folder.path().join("v.h5");
+    Pieces::of_stack(&stack).unwrap().write(&path, "v", false).unwrap();
+    assert_reaches(&path, [4, 3]);
+    grow(folder.path(), 0, ["0", "2"]);
+    grow(folder.path(), 1, ["0", "2"]);
+    assert_reaches(&path, [4, 5]);
+    // Where one is behind, others fill, and we say that nothing is there.
+    grow(folder.path(), 0, ["0", "1"]);
+    assert_eq!(read_by_h5py(&path, "v")["shape"], serde_json::json!([4, 6]));
+    assert!(matches!(opened(&path).unwrap().read_all::<i32>(), Err(Error::NotCovered { .. })));
+}
+
+#[test]
+fn interleaved_sources_grow_each_in_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut layout = VirtualLayout::new([4, 3], DType::I32).with_max_shape([None, Some(3)]).unwrap();
+    for (number, file) in (0_i64..).zip(growing(folder.path(), 2)) {
+        layout.place(&select![number..; 2], file).unwrap();
+    }
+    let path = folder.path().join("v.h5");
+    Pieces::of_layout(&layout).unwrap().write(&path, "v", false).unwrap();
+    assert_reaches(&path, [4, 3]);
+    grow(folder.path(), 0, ["3", "0"]);
+    grow(folder.path(), 1, ["3", "0"]);
+    assert_reaches(&path, [10, 3]);
+}
+
+#[test]
+fn growing_that_hdf5_cannot_say_is_refused_and_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("v.h5");
+    let files = growing(folder.path(), 2);
+    let refused = |pieces: Pieces, word: &str| {
+        let error = pieces.write(&path, "v", false).unwrap_err();
+        assert!(matches!(error, Error::InvalidArgument(_)) && error.to_string().contains(word), "{error}");
+        assert!(!path.exists());
+    };
+    let both = VirtualStack::new(files.clone(), 0).unwrap().with_max_shape([None, None]).unwrap();
+    refused(Pieces::of_stack(&both).unwrap(), "several axes");
+    let mut early = VirtualLayout::new([5, 3], DType::I32).with_max_shape([None, Some(3)]).unwrap();
+    early.place(&select![..2], files[0].clone()).unwrap();
+    refused(Pieces::of_layout(&early.with_fill(Fill::with(-1)).unwrap()).unwrap(), "no source ends where it ends");
+    let mut part = VirtualLayout::new([1, 3], DType::I32).with_max_shape([None, Some(3)]).unwrap();
+    part.place_selected(&select![..], files[0].clone(), &select![..1]).unwrap();
+    refused(Pieces::of_layout(&part).unwrap(), "no source ends where it ends");
+    // A maximum that is no infinity is said as such, and a stack cannot outgrow its own.
+    let mut stack = VirtualStack::new(files, 0).unwrap().with_max_shape([Some(5), Some(3)]).unwrap();
+    Pieces::of_stack(&stack).unwrap().write(&path, "v", false).unwrap();
+    assert_eq!(opened(&path).unwrap().info().max_shape, Some(vec![Some(5), Some(3)]));
+    let again = stack.source(0);
+    assert!(stack.append(again).is_err());
+    assert_eq!((stack.len(), &stack.info().shape), (2, &[4, 3].into()));
 }
 
 #[test]

@@ -2,6 +2,10 @@
 
     write FOLDER              source and virtual files; prints {"FILE": {"shape": .., "values": [..]}}, each dataset `/v`
     read FILE NAME            prints shape, dtype, values, fill value and the sources of a dataset
+    irregular FOLDER          as `write`, mappings whose blocks are not evenly spaced
+    growing FOLDER COUNT      files `growing-N.h5`: `/data` of 2 x 3 int32 that may grow along both axes
+    grow FILE ROWS COLUMNS    lets `/data` grow by so many, numbered on
+    partial FILE NAME         that rows, columns, steps, points and chunks of a dataset are what they are in all of it
     select SEED COUNT         prints [[shape, [text, ..], result shape, [element numbers]], ..]; null where NumPy refuses
 """
 
@@ -136,6 +140,96 @@ def write(folder):
     json.dump(values, sys.stdout)
 
 
+def unions(folder):
+    os.chdir(folder)
+    for number in range(FILES):
+        with h5py.File(source_name(number), "w") as file:
+            file["data"] = part(number)
+
+    def rows(layout):
+        layout[[0, 2, 3, 7]] = source(0)
+        layout[[1, 4, 5, 6]] = source(1)
+
+    def columns(layout):
+        layout[:, [0, 1, 4, 6, 7, 9]] = source(2)
+        layout[:, [2, 3, 5, 8]] = source(3)[:, [0, 1, 2, 5]]
+
+    def taken(layout):
+        layout[1:4] = source(4)[[0, 1, 3]]
+        layout[0] = source(1)[2]
+
+    def planes_of_rows(layout):
+        layout[[0, 1, 3], 0] = source(0)[:3]
+        layout[[0, 1, 3], 1] = source(1)[[0, 2, 3]]
+        layout[2] = source(2)[::3]
+
+    def staggered(file):
+        """A union of three blocks in the dataset, one block of the source."""
+        at = h5py.h5s.create_simple((4, 8))
+        at.select_hyperslab((0, 0), (1, 1), (1, 1), (2, 3))
+        at.select_hyperslab((0, 5), (1, 1), (1, 1), (2, 3), op=h5py.h5s.SELECT_OR)
+        at.select_hyperslab((3, 1), (1, 1), (1, 1), (1, 6), op=h5py.h5s.SELECT_OR)
+        of = h5py.h5s.create_simple((ROWS, COLUMNS))
+        of.select_hyperslab((1, 0), (1, 1), (1, 1), (3, COLUMNS))
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_fill_value(np.array(-1, "i4"))
+        plist.set_virtual(at, source_name(3).encode(), b"data", of)
+        space = h5py.h5s.create_simple((4, 8))
+        h5py.h5d.create(file.id, b"v", h5py.h5t.NATIVE_INT32, space, dcpl=plist)
+
+    made = {
+        "rows.h5": lambda file: virtual(file, (8, COLUMNS), rows),
+        "columns.h5": lambda file: virtual(file, (ROWS, 10), columns),
+        "taken.h5": lambda file: virtual(file, (4, COLUMNS), taken),
+        "planes.h5": lambda file: virtual(file, (4, 2, COLUMNS), planes_of_rows),
+        "staggered.h5": staggered,
+    }
+    values = {}
+    for name, make in made.items():
+        with h5py.File(name, "w") as file:
+            make(file)
+        with h5py.File(name, "r") as file:
+            values[name] = {"shape": file["v"].shape, "values": file["v"][()].ravel().tolist()}
+    json.dump(values, sys.stdout)
+
+
+def growing(folder, count):
+    for number in range(int(count)):
+        with h5py.File(os.path.join(folder, f"growing-{number}.h5"), "w") as file:
+            data = 100 * number + np.arange(6, dtype="i4").reshape(2, 3)
+            file.create_dataset("data", data=data, maxshape=(None, None), chunks=(2, 2))
+
+
+def grow(path, rows, columns):
+    with h5py.File(path, "a") as file:
+        data = file["data"]
+        old = data.shape
+        data.resize((old[0] + int(rows), old[1] + int(columns)))
+        data[old[0] :] = -np.arange(int(rows) * data.shape[1]).reshape(-1, data.shape[1])
+        data[: old[0], old[1] :] = 7777
+
+
+def partial(path, name):
+    with h5py.File(path, "r") as file:
+        dataset = file[name]
+        whole = dataset[()]
+        assert whole.shape == dataset.shape and dataset.is_virtual
+        for axis, extent in enumerate(dataset.shape):
+            before = (slice(None),) * axis
+            for start in range(extent):
+                assert np.array_equal(dataset[before + (start,)], whole[before + (start,)])
+                for step in (1, 2, 3):
+                    key = before + (slice(start, None, step),)
+                    assert np.array_equal(dataset[key], whole[key])
+            points = sorted({0, extent // 2, extent - 1})
+            assert np.array_equal(dataset[before + (points,)], whole[before + (points,)])
+        assert all(np.array_equal(row, expected) for row, expected in zip(dataset, whole))
+        out = np.empty_like(whole)
+        dataset.read_direct(out)
+        assert np.array_equal(out, whole)
+        print(dataset.ndim)
+
+
 def cycles():
     """Two virtual datasets that are each other's source."""
     for own, other in [("cycle-a.h5", "cycle-b.h5"), ("cycle-b.h5", "cycle-a.h5")]:
@@ -149,7 +243,7 @@ def read(path, name):
     with h5py.File(path, "r") as file:
         dataset = file[name]
         mappings = [
-            {"file": mapping.file_name, "dataset": mapping.dset_name, "regular": bool(mapping.src_space.is_regular_hyperslab())}
+            {"file": mapping.file_name, "dataset": mapping.dset_name}
             for mapping in dataset.virtual_sources()
         ]
         told = {
@@ -214,4 +308,6 @@ def select(seed, count):
 
 
 if __name__ == "__main__":
-    {"write": write, "read": read, "select": select}[sys.argv[1]](*sys.argv[2:])
+    commands = {"write": write, "irregular": unions, "growing": growing, "grow": grow, "partial": partial}
+    commands |= {"read": read, "select": select}
+    commands[sys.argv[1]](*sys.argv[2:])

@@ -18,18 +18,23 @@ use hdf5_sys::h5s::{
 };
 use hdf5_sys::h5t::H5Tcopy;
 
-use super::{Handle, Result, check, count, dataspace, datatype};
+use super::{Handle, Result, check, count, dataspace, datatype, virtual_space};
 use crate::codec::StoredFilter;
 
 /// Extents of a dataset now, and at most; `None` is without end.
 pub(crate) type Extents = (Vec<u64>, Vec<Option<u64>>);
 
-/// The dataset's extents; the outer `None` is a dataset without a value.
+/// The dataset's extents; the outer `None` is a dataset without a value. Those of a virtual dataset are what its file
+/// says: where it is without end, its sources may reach farther.
 pub(crate) fn extents(dataset: &Dataset) -> Result<Option<Extents>> {
     sync(|| {
         // SAFETY: the dataset is open; the two buffers are as long as the rank that the library gave.
         unsafe {
-            let space = dataspace(H5Dget_space(dataset.id()))?;
+            // Asked for the space of a virtual dataset without end, the library would open whatever its sources are.
+            let space = match virtual_space(dataset)? {
+                Some(space) => space,
+                None => dataspace(H5Dget_space(dataset.id()))?,
+            };
             if H5Sget_simple_extent_type(space.id()) == H5S_class_t::H5S_NULL {
                 return Ok(None);
             }

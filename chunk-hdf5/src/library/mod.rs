@@ -43,7 +43,8 @@ pub(crate) use self::variable::{
     Elements, read_sequences, read_strings, referenced_name, variable_sequence, variable_string, write_sequences,
     write_strings,
 };
-pub(crate) use self::virtual_map::virtual_mappings;
+use self::virtual_map::virtual_space;
+pub(crate) use self::virtual_map::{virtual_mappings, virtual_sources};
 
 type Result<T> = std::result::Result<T, hdf5::Error>;
 

@@ -4,6 +4,7 @@
 use std::ffi::c_char;
 use std::ptr;
 
+use hdf5::dataset::Layout;
 use hdf5::sync::sync;
 use hdf5::{Dataset, Dataspace};
 use hdf5_sys::h5d::H5Dget_create_plist;
@@ -13,12 +14,16 @@ use hdf5_sys::h5p::{
     H5Pget_virtual_vspace, H5Pset_virtual,
 };
 use hdf5_sys::h5s::{
-    H5S_UNLIMITED, H5S_sel_type, H5S_seloper_t, H5Sget_regular_hyperslab, H5Sget_select_type,
-    H5Sget_simple_extent_ndims, H5Sis_regular_hyperslab, H5Sselect_hyperslab,
+    H5S_UNLIMITED, H5S_sel_type, H5S_seloper_t, H5Sget_regular_hyperslab, H5Sget_select_hyper_blocklist,
+    H5Sget_select_hyper_nblocks, H5Sget_select_type, H5Sget_simple_extent_ndims, H5Sis_regular_hyperslab,
+    H5Sselect_hyperslab,
 };
 
 use super::{Handle, Result, check, count, create_space, dataspace, text};
-use crate::virtual_dataset::{Hyperslab, Region, VirtualMapping};
+use crate::virtual_dataset::{Block, Hyperslab, Region, VirtualMapping};
+
+/// Blocks of a selection, at most: a small file may state very many.
+const MOST_BLOCKS: u64 = 1 << 20;
 
 /// Adds `mapping` to a property list of dataset creation.
 pub(super) fn add(list: &Handle, space: &Dataspace, mapping: &VirtualMapping) -> Result<()> {
@@ -44,7 +49,16 @@ fn most_of(shape: &[u64], region: &Region) -> Vec<Option<u64>> {
 }
 
 fn select(space: &Dataspace, region: &Region) -> Result<()> {
-    let Region::Hyperslab(slab) = region else { return Ok(()) };
+    match region {
+        Region::All => Ok(()),
+        Region::Hyperslab(slab) => select_hyperslab(space, slab),
+        Region::Blocks(_) | Region::Nothing | Region::Points => {
+            Err(hdf5::Error::from("mappings are made of evenly spaced blocks only"))
+        }
+    }
+}
+
+fn select_hyperslab(space: &Dataspace, slab: &Hyperslab) -> Result<()> {
     let endless = |extents: &[Option<u64>]| extents.iter().map(|extent| extent.unwrap_or(H5S_UNLIMITED)).collect();
     let (counts, blocks): (Vec<u64>, Vec<u64>) = (endless(&slab.count), endless(&slab.block));
     let rank = space.ndim();
@@ -70,13 +84,52 @@ fn select(space: &Dataspace, region: &Region) -> Result<()> {
 /// The mappings of a virtual dataset.
 pub(crate) fn virtual_mappings(dataset: &Dataset) -> Result<Vec<VirtualMapping>> {
     sync(|| {
-        // SAFETY: the dataset is open, and the handle owns its property list.
-        let list = Handle::new(unsafe { H5Dget_create_plist(dataset.id()) })?;
-        let mut mappings = 0;
-        // SAFETY: an open property list and a place for the number.
-        check(unsafe { H5Pget_virtual_count(list.0, &raw mut mappings) })?;
+        let (list, mappings) = creation(dataset)?;
         (0..mappings).map(|number| mapping(&list, number)).collect()
     })
+}
+
+/// How many mappings a virtual dataset has, and file and dataset of the first `most`.
+pub(crate) fn virtual_sources(dataset: &Dataset, most: usize) -> Result<(usize, Vec<(String, String)>)> {
+    sync(|| {
+        let (list, mappings) = creation(dataset)?;
+        let first = (0..mappings.min(most)).map(|number| names(&list, number)).collect::<Result<_>>()?;
+        Ok((mappings, first))
+    })
+}
+
+/// The dataspace of a virtual dataset that has sources, as its file says it: they are not looked at.
+pub(super) fn virtual_space(dataset: &Dataset) -> Result<Option<Dataspace>> {
+    sync(|| {
+        if dataset.layout() != Layout::Virtual {
+            return Ok(None);
+        }
+        match creation(dataset)? {
+            (_, 0) => Ok(None),
+            // SAFETY: an open property list with a mapping.
+            (list, _) => dataspace(unsafe { H5Pget_virtual_vspace(list.0, 0) }).map(Some),
+        }
+    })
+}
+
+/// What a virtual dataset was created with, and how many mappings that has.
+fn creation(dataset: &Dataset) -> Result<(Handle, usize)> {
+    // SAFETY: the dataset is open, and the handle owns its property list.
+    let list = Handle::new(unsafe { H5Dget_create_plist(dataset.id()) })?;
+    let mut mappings = 0;
+    // SAFETY: an open property list and a place for the number.
+    check(unsafe { H5Pget_virtual_count(list.0, &raw mut mappings) })?;
+    Ok((list, mappings))
+}
+
+/// File and dataset of a mapping.
+fn names(list: &Handle, number: usize) -> Result<(String, String)> {
+    // SAFETY: an open property list, and a number below the count that it gave; the closures pass a buffer with its
+    // length.
+    let file = name(|buffer, length| unsafe { H5Pget_virtual_filename(list.0, number, buffer, length) })?;
+    // SAFETY: as above.
+    let dataset = name(|buffer, length| unsafe { H5Pget_virtual_dsetname(list.0, number, buffer, length) })?;
+    Ok((file, dataset))
 }
 
 fn mapping(list: &Handle, number: usize) -> Result<VirtualMapping> {
@@ -84,10 +137,7 @@ fn mapping(list: &Handle, number: usize) -> Result<VirtualMapping> {
     let at = dataspace(unsafe { H5Pget_virtual_vspace(list.0, number) })?;
     // SAFETY: as above.
     let of = dataspace(unsafe { H5Pget_virtual_srcspace(list.0, number) })?;
-    // SAFETY: as above; the closures pass a buffer with its length.
-    let file = name(|buffer, length| unsafe { H5Pget_virtual_filename(list.0, number, buffer, length) })?;
-    // SAFETY: as above.
-    let dataset = name(|buffer, length| unsafe { H5Pget_virtual_dsetname(list.0, number, buffer, length) })?;
+    let (file, dataset) = names(list, number)?;
     let source_shape = of.shape().into_iter().map(|extent| extent as u64).collect();
     Ok(VirtualMapping { file, dataset, at: region(&at)?, of: region(&of)?, source_shape })
 }
@@ -115,11 +165,11 @@ fn region(space: &Dataspace) -> Result<Region> {
         H5S_sel_type::H5S_SEL_ALL => return Ok(Region::All),
         H5S_sel_type::H5S_SEL_HYPERSLABS => {}
         H5S_sel_type::H5S_SEL_NONE => return Ok(Region::Nothing),
-        _ => return Ok(Region::Irregular),
+        _ => return Ok(Region::Points),
     }
     // SAFETY: the space is open and has hyperslabs selected.
     if check(unsafe { H5Sis_regular_hyperslab(id) })? == 0 {
-        return Ok(Region::Irregular);
+        return blocks(space);
     }
     // SAFETY: the space is open.
     let rank = count(unsafe { H5Sget_simple_extent_ndims(id) })?;
@@ -131,4 +181,22 @@ fn region(space: &Dataspace) -> Result<Region> {
     let endless =
         |extents: Vec<u64>| extents.into_iter().map(|extent| (extent != H5S_UNLIMITED).then_some(extent)).collect();
     Ok(Region::Hyperslab(Hyperslab { start, stride, count: endless(counts), block: endless(blocks) }))
+}
+
+/// A union of blocks that are not evenly spaced.
+fn blocks(space: &Dataspace) -> Result<Region> {
+    // SAFETY: the space is open and has hyperslabs selected.
+    let number = check(unsafe { H5Sget_select_hyper_nblocks(space.id()) })?.unsigned_abs();
+    if number > MOST_BLOCKS {
+        return Err(hdf5::Error::from(format!("a selection has {number} blocks")));
+    }
+    let rank = space.ndim();
+    let mut corners = vec![0_u64; 2 * rank * number as usize];
+    // SAFETY: room for two corners of each of so many blocks.
+    check(unsafe { H5Sget_select_hyper_blocklist(space.id(), 0, number, corners.as_mut_ptr()) })?;
+    let block = |corners: &[u64]| {
+        let (first, last) = corners.split_at(rank);
+        Block { start: first.to_vec(), count: first.iter().zip(last).map(|(first, last)| last - first + 1).collect() }
+    };
+    Ok(Region::Blocks(corners.chunks_exact(2 * rank).map(block).collect()))
 }

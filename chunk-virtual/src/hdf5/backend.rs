@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chunk_core::{
-    Attribute, Backend, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location,
-    Registry, Result,
+    Attribute, Backend, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, EntryKind, Error, Growing,
+    Location, Missing, OpenPolicy, Registry, Result,
 };
 use chunk_hdf5::{Hdf5, Opened, ReadOptions, VirtualDataset};
 
 use super::open::{OpenOptions, open};
-use crate::SourcePool;
+use crate::{Fill, SourcePool};
 
 /// Virtual datasets of virtual datasets end here.
 const MOST_DEPTH: usize = 32;
@@ -111,7 +111,19 @@ impl Backend for VirtualHdf5 {
     }
 
     fn list(&self, path: &Path) -> Result<Vec<Entry>> {
-        self.inner.list(path)
+        let mut entries = self.inner.list(path)?;
+        for Entry { name, kind, .. } in &mut entries {
+            let EntryKind::Dataset(entry) = kind else { continue };
+            let endless = entry.info.max_shape.as_ref().is_some_and(|most| most.contains(&None));
+            // How far such a dataset reaches its sources say. Where they do not, it is as long as its file says.
+            if entry.sources.is_some()
+                && endless
+                && let Ok(source) = self.open(&Location::new(path).with_dataset(name.clone()))
+            {
+                entry.info.shape.clone_from(&source.info().shape);
+            }
+        }
+        Ok(entries)
     }
 
     fn open(&self, location: &Location) -> Result<Arc<dyn ChunkSource>> {
@@ -132,5 +144,14 @@ impl Backend for VirtualHdf5 {
 
     fn growing(&self) -> Option<&dyn Growing> {
         self.inner.growing()
+    }
+
+    fn opening(&self, policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
+        let mut opening = self.opening.clone().with_outside(self.opening.outside || policy.outside);
+        if let Missing::Fill(filled) = &policy.missing {
+            opening = opening.with_fill(Fill::stated().also_missing()).with_filled_count(filled.clone());
+        }
+        let inner = self.inner.clone().with_policy(policy);
+        Some(Arc::new(VirtualHdf5 { inner, opening, ..self.clone() }))
     }
 }

@@ -7,6 +7,7 @@ mod netcdf;
 mod open;
 mod pieces;
 mod regular;
+mod rows;
 
 pub use self::backend::VirtualHdf5;
 pub use self::netcdf::Dimension;

@@ -98,7 +98,7 @@ impl Pieces {
 
     /// With what other readers see where a source is missing.
     fn filled(mut self, fill: Option<&Fill>) -> Result<Self> {
-        let value = fill.cloned().unwrap_or_else(Fill::by_dtype).value(&self.info.dtype)?;
+        let value = fill.cloned().unwrap_or_else(Fill::by_dtype).value(&self.info)?;
         self.info.fill = Some(value);
         Ok(self)
     }
@@ -138,9 +138,13 @@ impl Pieces {
     /// Writes them as the virtual dataset `name` of a new file at `path`. Sources below its folder are named relative to
     /// it, so that both can be moved; those in other folders by their whole path.
     ///
+    /// Along an axis that may grow without end, [`DatasetInfo::max_shape`], the pieces that end where it ends and where
+    /// their source ends are mapped without end: when the sources grow, so does the virtual dataset.
+    ///
     /// # Errors
-    /// [`Error::AlreadyExists`], unless it may be overwritten; [`Error::InvalidArgument`] if nothing is left to map, and
-    /// for paths that are not text; as [`VirtualDataset::write`].
+    /// [`Error::AlreadyExists`], unless it may be overwritten; [`Error::InvalidArgument`] if nothing is left to map, for
+    /// paths that are not text, if no piece ends where an axis without end does, and if one does along several such
+    /// axes, which HDF5 cannot say; as [`VirtualDataset::write`].
     pub fn write(&self, path: impl AsRef<Path>, name: &str, overwrite: bool) -> Result<()> {
         self.virtual_dataset(path.as_ref(), name)?.write(path, overwrite)
     }
@@ -148,12 +152,42 @@ impl Pieces {
     /// The virtual dataset `name` of the file at `path`.
     pub(super) fn virtual_dataset(&self, path: &Path, name: &str) -> Result<VirtualDataset> {
         let path = absolute(path).map_err(|cause| Error::io(path, "find", cause))?;
-        let mappings: Vec<_> = self.joined().iter().map(|piece| piece.mapping(&path)).collect::<Result<_>>()?;
+        let (pieces, folder) = (self.joined(), Folder::of(&path));
+        let growing = self.growing(&pieces)?;
+        let mappings = pieces.iter().zip(growing).map(|(piece, growing)| piece.mapping(&path, &folder, growing));
+        let mappings: Vec<_> = mappings.collect::<Result<_>>()?;
         if mappings.is_empty() {
             let what = format!("{} has no elements: HDF5 has no virtual dataset without sources", self.info.name);
             return Err(Error::InvalidArgument(what));
         }
         Ok(VirtualDataset::new(self.info.clone(), name, mappings))
+    }
+
+    /// For each piece, the axes of dataset and source along which it has no end, if the dataset may grow there.
+    fn growing(&self, pieces: &[Piece]) -> Result<Vec<Option<(usize, usize)>>> {
+        let most = self.info.max_shape.as_deref().unwrap_or_default();
+        let endless: Vec<usize> = (0..most.len()).filter(|axis| most[*axis].is_none()).collect();
+        let refused = |what: String| Error::InvalidArgument(format!("{} {what}", self.info.name));
+        let mut growing = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let mut axes = piece.axes.iter().copied().filter(|(at, of)| {
+                endless.contains(at)
+                    && next(piece.at[*at]) >= self.info.shape[*at]
+                    && next(piece.of[*of]) >= piece.source_shape[*of]
+            });
+            growing.push(axes.next());
+            if axes.next().is_some() {
+                let what = format!(
+                    "cannot grow along several axes at {}: HDF5 has mappings without end along one",
+                    piece.location
+                );
+                return Err(refused(what));
+            }
+        }
+        match endless.iter().find(|axis| !growing.iter().flatten().any(|(at, _)| at == *axis)) {
+            Some(axis) => Err(refused(format!("cannot grow along axis {axis}: no source ends where it ends"))),
+            None => Ok(growing),
+        }
     }
 
     /// Pieces with elements, those of one source that continue each other as one.
@@ -266,16 +300,45 @@ impl Piece {
         }
     }
 
-    fn mapping(&self, target: &Path) -> Result<VirtualMapping> {
+    fn mapping(&self, target: &Path, folder: &Folder, growing: Option<(usize, usize)>) -> Result<VirtualMapping> {
         let path = self.location.path();
-        let folder = target.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        let named = if path == target { Path::new(".") } else { path.strip_prefix(&folder).unwrap_or(path) };
+        let named = if path == target { PathBuf::from(".") } else { folder.below(path) };
         let file = named.to_str().ok_or_else(|| convert(&self.location.to_string(), "has a path that is not text"))?;
         let dataset = self.location.dataset().unwrap_or_default();
         let source_shape = self.source_shape.clone();
+        let at = region(&self.at, growing.map(|(at, _)| at));
+        let of = region(&self.of, growing.map(|(_, of)| of));
         // `%b` would stand for the number of a block.
         let (file, dataset) = (file.replace('%', "%%"), dataset.replace('%', "%%"));
-        Ok(VirtualMapping { file, dataset, at: region(&self.at), of: region(&self.of), source_shape })
+        Ok(VirtualMapping { file, dataset, at, of, source_shape })
+    }
+}
+
+/// The position after the last.
+fn next(steps: Steps) -> u64 {
+    steps.start.saturating_add(steps.count.saturating_mul(steps.step.unsigned_abs()))
+}
+
+/// The folder of the file that is written, as it was named and without links.
+struct Folder {
+    named: PathBuf,
+    resolved: Option<PathBuf>,
+}
+
+impl Folder {
+    fn of(target: &Path) -> Self {
+        let named = target.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        Folder { resolved: named.canonicalize().ok(), named }
+    }
+
+    /// `path` from here, if it is below, by whatever way it was named.
+    fn below(&self, path: &Path) -> PathBuf {
+        if let Ok(below) = path.strip_prefix(&self.named) {
+            return below.to_path_buf();
+        }
+        let resolved = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+        let below = resolved().and_then(|path| Some(path.strip_prefix(self.resolved.as_ref()?).ok()?.to_path_buf()));
+        below.unwrap_or_else(|| path.to_path_buf())
     }
 }
 
@@ -291,18 +354,22 @@ fn continued(a: Steps, b: Steps) -> Option<Steps> {
     (same && b.start == joined.at(a.count)).then_some(joined)
 }
 
-fn region(steps: &[Steps]) -> Region {
+/// The positions along each axis, without end along `endless`.
+fn region(steps: &[Steps], endless: Option<usize>) -> Region {
     if steps.is_empty() {
         return Region::All;
     }
-    // Dense pieces are one block; others are blocks of one.
-    let dense = |steps: &Steps| steps.step == 1;
-    Region::Hyperslab(Hyperslab {
-        start: steps.iter().map(|steps| steps.start).collect(),
-        stride: steps.iter().map(|steps| steps.step.unsigned_abs()).collect(),
-        count: steps.iter().map(|steps| Some(if dense(steps) { 1 } else { steps.count })).collect(),
-        block: steps.iter().map(|steps| Some(if dense(steps) { steps.count } else { 1 })).collect(),
-    })
+    let (mut count, mut block) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
+    for (axis, steps) in steps.iter().enumerate() {
+        let length = (endless != Some(axis)).then_some(steps.count);
+        // Dense pieces are one block; others are blocks of one.
+        let (blocks, extent) = if steps.step == 1 { (Some(1), length) } else { (length, Some(1)) };
+        count.push(blocks);
+        block.push(extent);
+    }
+    let start = steps.iter().map(|steps| steps.start).collect();
+    let stride = steps.iter().map(|steps| steps.step.unsigned_abs()).collect();
+    Region::Hyperslab(Hyperslab { start, stride, count, block })
 }
 
 /// The positions that two ascending progressions share: as numbers of the first, and of the second.

@@ -17,6 +17,7 @@ pub(super) fn runs(region: &Region, extents: &[u64]) -> Result<Vec<Vec<Steps>>, 
             extents.iter().enumerate().map(|(axis, extent)| along(slab, axis, *extent)).collect()
         }
         Region::Hyperslab(_) => Err("a selection has another number of axes than its dataset".to_owned()),
+        Region::Points => Err("a selection is of points one by one".to_owned()),
         _ => Err("a selection is not of evenly spaced blocks".to_owned()),
     }
 }
@@ -67,6 +68,14 @@ pub(super) fn pairs(a: &[Steps], b: &[Steps]) -> Vec<(Steps, Steps)> {
         left_b = rest(y).or_else(|| b.next());
     }
     pairs
+}
+
+/// Where the last of `count` elements of a selection without end lies along `axis`, plus one.
+pub(super) fn reach(slab: &Hyperslab, axis: usize, count: u64) -> Option<u64> {
+    let Some(last) = count.checked_sub(1) else { return Some(0) };
+    let block = slab.block[axis].unwrap_or(u64::MAX).max(1);
+    let before = (last / block).checked_mul(slab.stride[axis].max(1))?;
+    slab.start[axis].checked_add(before)?.checked_add(last % block)?.checked_add(1)
 }
 
 pub(super) fn total(runs: &[Steps]) -> u64 {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Result,
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Result, OpenPolicy,
 };
 
 use crate::sink::RawSink;
@@ -52,5 +52,9 @@ impl Backend for Raw {
 
     fn growing(&self) -> Option<&dyn Growing> {
         None // an array has the size that it was made with
+    }
+
+    fn opening(&self, _policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
+        None // nothing of an array is in the files of others
     }
 }
