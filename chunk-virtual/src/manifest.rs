@@ -43,7 +43,8 @@ impl ManifestOptions {
 /// Saving and opening manifests.
 impl VirtualStack {
     /// Saves which files the stack has, and what they are, as a text file: [`VirtualStack::open_manifest`] opens the
-    /// stack again without touching them.
+    /// stack again without touching them. Called `*.chunks`, a registry with [`ManifestBackend`](crate::ManifestBackend)
+    /// knows it by its name as well.
     ///
     /// Paths are kept relative to the manifest's folder where all files are below it: both can then be moved together.
     /// Size and time of change of each file are kept, too.
