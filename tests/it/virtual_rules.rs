@@ -9,7 +9,7 @@
 //! | XV-5: negative steps are read | `negative_steps_are_read_of_sources_stacks_and_layouts`, chunk-virtual's `any_start_stop_and_step_..` |
 //! | XV-6: what was declared is checked, and paths do not follow the working directory | `a_path_is_where_it_was_whatever_the_working_directory`, chunk-virtual's `a_source_that_is_not_what_was_described_is_named` |
 //! | XV-7, XV-12: describing and slicing opens nothing | chunk-virtual's `a_stack_of_unread_files_costs_nothing_to_slice` |
-//! | XV-8: a virtual dataset of one source, and a name that exists | `one_source_is_a_virtual_dataset_and_an_existing_file_is_kept` |
+//! | XV-8: a virtual dataset of one source, and a name that exists | `one_source_is_a_virtual_dataset_and_what_has_its_name_is_kept` |
 //! | XV-9: ranks are compared, a failed append changes nothing, stacks nest | chunk-virtual's `what_does_not_fit_is_named_and_changes_nothing`, `stacks_of_stacks_and_of_selections` |
 //! | XV-10: every start, stop and step; no empty source at a bound | `a_stop_on_a_bound_leaves_no_empty_source`, chunk-virtual's `any_start_stop_and_step_..` |
 //! | XV-11: an integer before the stacked axis | chunk-virtual's `an_integer_before_the_stacked_axis_keeps_the_others_apart` |
@@ -133,7 +133,7 @@ fn a_path_is_where_it_was_whatever_the_working_directory() {
 }
 
 #[test]
-fn one_source_is_a_virtual_dataset_and_an_existing_file_is_kept() {
+fn one_source_is_a_virtual_dataset_and_what_has_its_name_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.h5");
     write(&path, &[2, 2], &[1, 2, 3, 4]);
@@ -143,11 +143,30 @@ fn one_source_is_a_virtual_dataset_and_an_existing_file_is_kept() {
     Pieces::of_stack(&stack).unwrap().write(&out, "group/v", false).unwrap();
     assert_eq!(values(&read_by_h5py(&out, "group/v")), [1, 2, 3, 4]);
     let before = fs::read(&out).unwrap();
-    let error = Pieces::of_stack(&stack).unwrap().write(&out, "other", false).unwrap_err();
+    let error = Pieces::of_stack(&stack).unwrap().write(&out, "group/v", false).unwrap_err();
     assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
     assert_eq!(fs::read(&out).unwrap(), before);
+    Pieces::of_stack(&stack).unwrap().write(&out, "other", false).unwrap();
+    assert_eq!(values(&read_by_h5py(&out, "other")), [1, 2, 3, 4]);
+    assert_eq!(values(&read_by_h5py(&out, "group/v")), [1, 2, 3, 4]);
     let nothing: [VirtualSource; 0] = [];
     assert!(VirtualStack::new(nothing, 0).unwrap_err().to_string().contains("needs a source"));
+}
+
+#[test]
+fn a_virtual_dataset_of_its_own_file_goes_where_the_file_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.h5");
+    write(&path, &[2, 2], &[1, 2, 3, 4]);
+    let name = chunk_cli::formats().list(&Location::new(&path)).unwrap().into_iter().next_back().unwrap().name;
+    let data = format!("{}::{name}", path.display());
+    program::succeed(&["stack", "--virtual", &format!("{}::/twice", path.display()), &data, &data]);
+    let moved = folder.path().join("elsewhere");
+    fs::create_dir(&moved).unwrap();
+    fs::rename(&path, moved.join("y.h5")).unwrap();
+    assert_eq!(values(&read_by_h5py(&moved.join("y.h5"), "twice")), [1, 2, 3, 4, 1, 2, 3, 4]);
+    let twice = format!("{}::/twice", moved.join("y.h5").display());
+    assert_eq!(program::succeed(&["show", &twice]), "[[1 2]\n [3 4]\n [1 2]\n [3 4]]\n");
 }
 
 #[test]
