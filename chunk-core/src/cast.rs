@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Casting, ChunkSource, Conversion, Cost, DType, DatasetInfo, Identity, Result, Slab, Worker};
+use crate::{Casting, ChunkSource, Conversion, Cost, DType, DatasetInfo, Identity, Result, Scalar, Slab, Worker};
 
 /// A source with its elements cast to another dtype: what [`cast`] makes.
 #[derive(Clone, Debug)]
@@ -14,8 +14,7 @@ pub struct CastSource<S> {
 
 /// `x` with elements of `dtype`, cast by the rule `casting`. Lazy: nothing is read until the result is.
 ///
-/// The fill value is dropped, which the conversion may not have; elements that were never written are read as the
-/// input gives them. Values follow the rules of [`Conversion`]. A read takes the bytes of its slab in the input's dtype
+/// The fill value is cast, too, and dropped if `dtype` has no such value. Values follow the rules of [`Conversion`]. A read takes the bytes of its slab in the input's dtype
 /// beside its buffer.
 ///
 /// # Errors
@@ -38,7 +37,12 @@ pub fn cast<S: ChunkSource>(x: S, dtype: &DType, casting: Casting) -> Result<Cas
         .identity
         .as_ref()
         .map(|input| Identity::builder("cast").input(input).field("dtype", dtype.to_string()).finish());
-    let info = DatasetInfo { name, dtype: dtype.clone(), fill: None, identity, ..from.clone() };
+    let fill = from.fill.as_ref().and_then(|fill| {
+        let mut bytes = vec![0; dtype.size()];
+        conversion.apply(fill.bytes(), &mut bytes).ok()?;
+        Scalar::from_bytes(dtype.clone(), bytes).ok()
+    });
+    let info = DatasetInfo { name, dtype: dtype.clone(), fill, identity, ..from.clone() };
     Ok(CastSource { input: x, conversion, info })
 }
 

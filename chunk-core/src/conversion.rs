@@ -8,12 +8,11 @@ use crate::{Casting, DType, Error, Result};
 
 /// How packed, native-order elements of one dtype become those of another.
 ///
-/// Integers and bools convert to integers as in NumPy: modulo the target's range. Numbers become floats by rounding.
-/// Real numbers become complex with a zero imaginary part, complex numbers lose it. Anything but zero is true. Text is
+/// Numbers become floats by rounding, floats integers by dropping what is behind the point. Real numbers become complex with a zero imaginary part, complex numbers lose it. Anything but zero is true. Text is
 /// padded with zeros.
 ///
-/// A value that nothing in the target stands for is an error, never another value: a float outside an integer's range,
-/// a NaN as an integer, text too long for its target, letters beyond ASCII as bytes.
+/// A value that nothing in the target stands for is an error, never another value: a number outside an integer's range,
+/// a NaN as an integer, a finite number beyond the largest of a float type, text too long for its target, letters beyond ASCII as bytes.
 ///
 /// ```
 /// use chunk_core::{Casting, Conversion, DType, Element};
@@ -246,15 +245,14 @@ macro_rules! integers_become {
     ($($from:ty),* => $to:tt) => { $(integers_become!(@each $from => $to);)* };
     (@each $from:ty => ($($to:ty),*)) => {$(
         impl Become<$to> for $from {
-            #[allow(clippy::cast_lossless, clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "as NumPy casts")]
             fn to(self) -> Option<$to> {
-                Some(self as $to)
+                <$to>::try_from(self).ok()
             }
         }
     )*};
 }
 
-integers_become!(i8, i16, i32, i64, u8, u16, u32, u64 => (i8, i16, i32, i64, u8, u16, u32, u64, f32, f64));
+integers_become!(i8, i16, i32, i64, u8, u16, u32, u64 => (i8, i16, i32, i64, u8, u16, u32, u64));
 
 macro_rules! floats_become_integers {
     ($($to:ty),*) => {$(
@@ -283,7 +281,21 @@ macro_rules! floats_become_integers {
         impl Become<f16> for $to {
             #[allow(clippy::cast_lossless, reason = "for all integers alike")]
             fn to(self) -> Option<f16> {
-                Some(f16::from_f32(self as f32))
+                Some(f16::from_f32(self as f32)).filter(|float| float.is_finite())
+            }
+        }
+
+        impl Become<f32> for $to {
+            #[allow(clippy::cast_lossless, reason = "for all integers alike")]
+            fn to(self) -> Option<f32> {
+                Some(self as f32)
+            }
+        }
+
+        impl Become<f64> for $to {
+            #[allow(clippy::cast_lossless, reason = "for all integers alike")]
+            fn to(self) -> Option<f64> {
+                Some(self as f64)
             }
         }
 
@@ -308,7 +320,8 @@ macro_rules! floats_become {
         impl Become<$to> for $from {
             fn to(self) -> Option<$to> {
                 let convert: fn($from) -> $to = $convert;
-                Some(convert(self))
+                let number = convert(self);
+                (number.is_infinite() <= self.is_infinite()).then_some(number)
             }
         }
     )*};
@@ -324,16 +337,38 @@ floats_become! {
     f64 => f16: f16::from_f64;
     f64 => f32: |x| x as f32;
     f64 => f64: |x| x;
-    Complex<f32> => f16: |z| f16::from_f32(z.re);
-    Complex<f32> => f32: |z| z.re;
-    Complex<f32> => f64: |z| z.re.into();
-    Complex<f64> => f16: |z| f16::from_f64(z.re);
-    Complex<f64> => f32: |z| z.re as f32;
-    Complex<f64> => f64: |z| z.re;
-    Complex<f32> => Complex<f32>: |z| z;
-    Complex<f32> => Complex<f64>: |z| Complex::new(z.re.into(), z.im.into());
-    Complex<f64> => Complex<f32>: |z| Complex::new(z.re as f32, z.im as f32);
-    Complex<f64> => Complex<f64>: |z| z;
+}
+
+macro_rules! complex_become {
+    ($($from:ty => $($to:ty),*;)*) => {$($(
+        impl Become<$to> for Complex<$from> {
+            fn to(self) -> Option<$to> {
+                self.re.to()
+            }
+        }
+    )*)*};
+}
+
+complex_become! {
+    f32 => f16, f32, f64;
+    f64 => f16, f32, f64;
+}
+
+macro_rules! complex_become_complex {
+    ($($from:ty => $to:ty;)*) => {$(
+        impl Become<Complex<$to>> for Complex<$from> {
+            fn to(self) -> Option<Complex<$to>> {
+                Some(Complex::new(self.re.to()?, self.im.to()?))
+            }
+        }
+    )*};
+}
+
+complex_become_complex! {
+    f32 => f32;
+    f32 => f64;
+    f64 => f32;
+    f64 => f64;
 }
 
 macro_rules! reals_become_complex {
@@ -374,9 +409,14 @@ mod tests {
     }
 
     #[test]
-    fn integers_wrap_and_floats_must_fit() {
-        assert_eq!(cast::<i32, u8>(-1).unwrap(), 255);
-        assert_eq!(cast::<u64, i64>(u64::MAX).unwrap(), -1);
+    fn numbers_must_fit() {
+        assert_eq!(cast::<i32, u8>(255).unwrap(), 255);
+        assert!(cast::<i32, u8>(-1).is_err() && cast::<u64, i64>(u64::MAX).is_err() && cast::<i64, i8>(300).is_err());
+        assert!(
+            cast::<f64, f32>(1e300).is_err() && cast::<f32, f16>(65520.0).is_err() && cast::<i32, f16>(70_000).is_err()
+        );
+        assert!(cast::<f64, f32>(f64::INFINITY).unwrap().is_infinite());
+        assert!(cast::<Complex<f64>, Complex<f32>>(Complex::new(0.0, 1e300)).is_err());
         assert_eq!(cast::<f64, i8>(-128.9).unwrap(), -128);
         assert_eq!(cast::<f64, u64>(18_446_744_073_709_549_568.0).unwrap(), 18_446_744_073_709_549_568);
         for value in [128.0, -129.0, f64::NAN, f64::INFINITY] {

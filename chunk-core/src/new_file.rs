@@ -45,6 +45,8 @@ impl NewFile {
     /// [`Error::Io`].
     pub fn beside(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
+        // The file that a link leads to is replaced, not the link.
+        let path = if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path };
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let prefix = format!(".{name}.");
         let mut builder = tempfile::Builder::new();
@@ -68,7 +70,7 @@ impl NewFile {
         &self.temporary
     }
 
-    /// Syncs the file, gives it its name, and syncs the directory.
+    /// Syncs the file, gives it its name, and syncs the directory. It gets the permissions of a file that it replaces.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] if meanwhile something has the name, unless it may be overwritten; [`Error::Io`].
@@ -77,6 +79,9 @@ impl NewFile {
         let fail = |cause| Error::io(&path, "finish", cause);
         file.file().sync_all().map_err(fail)?;
         drop(file);
+        if overwrite && let Ok(replaced) = fs::metadata(&path) {
+            fs::set_permissions(&temporary, replaced.permissions()).map_err(fail)?;
+        }
         let named = if overwrite { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
         named.map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => already_exists(&path, OVERWRITE),
@@ -192,6 +197,22 @@ mod tests {
         assert!(LazyFile::new(&path, 3, false).is_err());
         LazyFile::new(&path, 0, true).unwrap().publish().unwrap();
         assert_eq!((fs::read(&path).unwrap().len(), names()), (0, 1));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_replaced_is_the_file_that_a_link_leads_to_with_its_permissions() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("x"), folder.path().join("link"));
+        fs::write(&file, b"old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        symlink("x", &link).unwrap();
+        NewFile::beside(&link).unwrap().publish(true).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"");
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl Planner {
         let reading = (DECODE * candidate.read_bytes as f64 + COMPUTE * bytes) / busy(threads);
         let writing = if job.sink.is_some() { ENCODE * bytes / busy(threads.min(chunks)) } else { 0.0 };
         let rounds = slabs.div_ceil(workers).max(1);
-        let idle = (rounds * workers) as f64 / slabs.max(1) as f64;
+        let idle = rounds.saturating_mul(workers) as f64 / slabs.max(1) as f64;
         (reading + writing) * idle
     }
 }
@@ -282,7 +282,7 @@ impl<'a> Job<'a> {
     /// Cuts chunks as long as the slab is larger than `preferred` and nothing is decoded twice for it: sources that
     /// decode by blocks serve part of a chunk as cheaply as all of it, and small slabs stay in the caches.
     fn refine(&self, mut candidate: Candidate, preferred: u64) -> Candidate {
-        let most = candidate.read_bytes + candidate.read_bytes / 64;
+        let most = candidate.read_bytes.saturating_add(candidate.read_bytes / 64);
         while candidate.share.slab > preferred {
             match self.smaller(&candidate).filter(|smaller| smaller.read_bytes <= most) {
                 Some(smaller) => candidate = smaller,

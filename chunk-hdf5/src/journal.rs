@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use chunk_core::{DataFile, Error, Result};
@@ -39,13 +39,40 @@ pub(crate) struct Sealed {
     pub(crate) length: u64,
 }
 
-/// Where the journal of the file at `path` is.
+/// Where the journal of the file at `path` is: beside the file itself, whatever links lead to it.
 pub(crate) fn path_of(path: &Path) -> PathBuf {
-    path.with_added_extension("journal")
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf()).with_added_extension("journal")
+}
+
+/// Whether the file at `path` has a journal, complete or not.
+///
+/// # Errors
+/// [`Error::Unsupported`] if something else has its name.
+pub(crate) fn is_there(path: &Path) -> Result<bool> {
+    let path = path_of(path);
+    let fail = |cause| Error::io(&path, "read", cause);
+    let metadata = match fs::symlink_metadata(&path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
+        metadata => metadata.map_err(fail)?,
+    };
+    let mut start = Vec::new();
+    if metadata.is_file() {
+        fs::File::open(&path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start)).map_err(fail)?;
+    }
+    // The magic is written last: before, there is nothing in its place.
+    let is_ours = metadata.is_file() && start.iter().zip(MAGIC).all(|(byte, magic)| *byte == 0 || byte == magic);
+    if is_ours {
+        Ok(true)
+    } else {
+        Err(Error::unsupported(&path, "has the name of a journal, and is none: move it away"))
+    }
 }
 
 /// Removes the journal of the file at `path`, if it is there.
 pub(crate) fn remove(path: &Path) -> Result<bool> {
+    if !is_there(path)? {
+        return Ok(false);
+    }
     match fs::remove_file(path_of(path)) {
         Ok(()) => Ok(true),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -204,6 +231,21 @@ fn sync_folder(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_journal_is_beside_the_file_whatever_leads_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("x.h5"), folder.path().join("link.h5"));
+        fs::write(&path, b"").unwrap();
+        std::os::unix::fs::symlink("x.h5", &link).unwrap();
+        assert_eq!(path_of(&link), path_of(&path));
+        assert!(!is_there(&link).unwrap());
+        Journal::create(&link).unwrap();
+        assert!(is_there(&path).unwrap());
+        fs::write(path_of(&path), b"notes").unwrap();
+        assert!(is_there(&path).is_err() && remove(&link).is_err());
+    }
 
     #[test]
     fn a_journal_counts_only_when_it_is_whole() {

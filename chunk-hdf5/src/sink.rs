@@ -293,10 +293,12 @@ fn chunk_shape(info: &DatasetInfo) -> Shape {
         return chunk_shape.iter().enumerate().map(clipped).collect();
     }
     let mut chunk: Vec<u64> = info.shape.iter().map(|extent| (*extent).max(1)).collect();
-    let most = (DEFAULT_CHUNK_BYTES / info.dtype.size().max(1) as u64).max(1);
+    let elements = (DEFAULT_CHUNK_BYTES / info.dtype.size().max(1) as u64).max(1);
     for axis in 0..chunk.len() {
         let inner: u64 = chunk[axis + 1..].iter().product();
-        chunk[axis] = (most / inner.max(1)).clamp(1, chunk[axis]);
+        // An axis that grows is not as short as it is now for long.
+        let longest = most(axis).map_or(elements, |most| most.max(1));
+        chunk[axis] = (elements / inner.max(1)).clamp(1, longest);
     }
     chunk.into()
 }

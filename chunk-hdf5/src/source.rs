@@ -278,6 +278,11 @@ impl Statement {
         let creation = dataset.dcpl().map_err(fail)?;
         let (filters, external) = library::filters(&creation).map_err(fail)?;
         let stated = library::fill_value(&creation, &kind).map_err(fail)?;
+        // Chunks are numbered, bytes counted, in 64 bits.
+        let bytes = shape.iter().try_fold(dtype.size() as u64, |bytes, extent| bytes.checked_mul(*extent));
+        if bytes.is_none() && !shape.contains(&0) {
+            return Err(place.unsupported("has more bytes than 64 bits count"));
+        }
         let mut info = DatasetInfo::new(shape, dtype.clone()).with_name(place.name());
         if let Some(chunk) = creation.chunk() {
             info = info.with_chunk_shape(chunk.into_iter().map(|extent| extent as u64).collect::<Vec<_>>());

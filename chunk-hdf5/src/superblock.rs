@@ -107,6 +107,21 @@ impl Superblock {
         self.version >= 3 && self.marks() & (WRITING | WRITING_SHARED) != 0
     }
 
+    /// Whether that is a writer that lets others read meanwhile (SWMR), and so keeps no lock.
+    pub(crate) fn is_open_for_shared_writing(&self) -> bool {
+        self.version >= 3 && self.marks() & WRITING_SHARED != 0
+    }
+
+    /// The bytes without marks of writers, of a file that ends at `end`.
+    pub(crate) fn unmarked(&self, end: u64) -> Vec<u8> {
+        let mut unmarked = self.clone();
+        let first = self.addresses_at();
+        let stored = end.saturating_sub(self.offset).saturating_add(self.number(first));
+        let at = first + 2 * self.address;
+        unmarked.bytes[at..at + self.address].copy_from_slice(&stored.to_le_bytes()[..self.address]);
+        unmarked.marked(0)
+    }
+
     /// Whether a commit of ours was under way.
     pub(crate) fn is_committing(&self) -> bool {
         self.marks() & COMMITTING != 0
@@ -119,10 +134,14 @@ impl Superblock {
 
     /// Where the file ends, as it says itself. What is behind was never committed.
     pub(crate) fn end(&self) -> u64 {
-        let first = if self.is_summed() { 12 } else { 24 + 4 * usize::from(self.version) };
+        let first = self.addresses_at();
         let (base, end) = (self.number(first), self.number(first + 2 * self.address));
         // A user block may have been put before a finished file.
         end.saturating_add(self.offset).saturating_sub(base)
+    }
+
+    fn addresses_at(&self) -> usize {
+        if self.is_summed() { 12 } else { 24 + 4 * usize::from(self.version) }
     }
 
     fn number(&self, at: usize) -> u64 {

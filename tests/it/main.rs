@@ -13,6 +13,7 @@ mod editing_faults;
 mod faults;
 mod fft_of_foreign_files;
 mod files;
+mod foreign_writers;
 mod hdf5_tools;
 mod hostile;
 mod kills;

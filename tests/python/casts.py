@@ -35,6 +35,15 @@ def representable(source, target):
         bounds = np.iinfo(target)
         real = [float(x) for x in source.real]
         return np.array([np.isfinite(x) and bounds.min <= int(x) <= bounds.max for x in real])
+    if source.dtype.kind in "iu" and target.kind in "iu":
+        bounds = np.iinfo(target)
+        return np.array([bounds.min <= int(x) <= bounds.max for x in source])
+    if target.kind in "fc":
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            made = source.astype(target)
+        kept = source if target.kind == "c" else source.real
+        return ~(np.isinf(made) & ~np.isinf(kept))
     return np.ones(source.shape, bool)
 
 

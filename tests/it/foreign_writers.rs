@@ -1,0 +1,45 @@
+//! Files that others write, or wrote until they died.
+
+use std::fs;
+
+use crate::{program, python};
+
+/// Such a writer keeps no lock: that the file is marked must be enough to leave it alone.
+#[test]
+fn a_file_that_is_written_beside_readers_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.h5").display().to_string();
+    let chunk = program::command(&[]).get_program().to_string_lossy().into_owned();
+    assert_eq!(python::run("foreign_writers.py", &["beside", &path, &chunk]).trim(), "1");
+}
+
+#[test]
+fn what_a_dead_writer_beside_readers_wrote_is_recovered_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.h5").display().to_string();
+    python::run("foreign_writers.py", &["dead", &path]);
+    let left = fs::read(&path).unwrap();
+    let error = program::fail(&["show", &path], 1);
+    assert!(error.contains("SWMR") && error.contains("recover"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), left);
+    program::succeed(&["recover", &path]);
+    python::run("foreign_writers.py", &["check", &path]);
+    assert!(program::succeed(&["verify", &path]).contains("/d"));
+}
+
+#[test]
+fn a_file_with_the_name_of_a_journal_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.h5").display().to_string();
+    python::run("growing.py", &["make", &path, "v110", "0", "3", "none"]);
+    let notes = format!("{path}.journal");
+    fs::write(&notes, "notes").unwrap();
+    let other = folder.path().join("y.h5").display().to_string();
+    python::run("growing.py", &["make", &other, "v110", "0", "3", "none"]);
+    let group = |path: &str| format!("{path}::/group/log");
+    for arguments in [&["append", &group(&path), &group(&other)][..], &["recover", &path], &["verify", &path]] {
+        let error = program::fail(arguments, 1);
+        assert!(error.contains("journal") && error.contains("move it away"), "{error}");
+        assert_eq!(fs::read(&notes).unwrap(), b"notes");
+    }
+}
