@@ -373,7 +373,9 @@ impl Statement {
     }
 
     fn contiguous(&self, dataset: &Dataset, file_length: u64, place: &Place) -> Result<Data> {
-        let Some(offset) = dataset.offset() else { return Ok(Data::Unwritten(self.fill.clone())) };
+        // Behind a user block the library adds its size to the address that stands for none.
+        let offset = dataset.offset().filter(|_| library::storage_size(dataset) > 0);
+        let Some(offset) = offset else { return Ok(Data::Unwritten(self.fill.clone())) };
         let bytes = self.info.shape.elements().saturating_mul(self.conversion.stored_size() as u64);
         if offset.saturating_add(bytes) > file_length {
             return Err(place.corrupt(format!(
