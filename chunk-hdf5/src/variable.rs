@@ -123,7 +123,7 @@ impl Elements {
     /// What an element takes in memory, at most.
     fn bytes(&self, reference: Option<Reference>) -> u64 {
         let Item { stored, memory } = self.item;
-        let items = reference.map_or((self.fill.len() / stored) as u64, Reference::items);
+        let items = reference.map_or((self.fill.len() / stored.max(1)) as u64, Reference::items);
         items.saturating_mul(memory.max(stored) as u64)
     }
 }
@@ -164,6 +164,8 @@ macro_rules! common {
             }
 
             /// With another bound on the bytes that one read gives; 1 GiB else. More is an error, not a cut.
+            ///
+            /// While it runs, a read holds less than 8 MiB beside them, and what [`Hdf5Source`] says that a chunk takes.
             #[must_use]
             pub fn with_most_bytes(mut self, most: Bytes) -> Self {
                 self.variable.most = most;
@@ -339,7 +341,7 @@ impl Hdf5Sequences {
                 self.conversion.apply_in_place(&mut stored);
                 return Ok(stored);
             }
-            let items = stored.len() / self.conversion.stored_size();
+            let items = stored.len() / self.conversion.stored_size().max(1);
             let mut sequence = vec![0; items * self.dtype.size()];
             self.conversion.apply(&mut stored, &mut sequence, &worker, self.variable.place())?;
             Ok(sequence)
