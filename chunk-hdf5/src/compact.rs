@@ -15,7 +15,7 @@ const CONTINUATION: u64 = 16;
 const COMPACT: u8 = 0;
 /// Blocks of an object header, and bytes of one, at most.
 const MOST_BLOCKS: usize = 1000;
-const MOST_BLOCK_BYTES: u64 = 16 << 20;
+const MOST_BLOCK_BYTES: u64 = 1 << 20;
 /// What the checksum of a block of the second version takes.
 const CHECKSUM: u64 = 4;
 
@@ -42,14 +42,15 @@ impl Header<'_> {
     fn data(&self, address: u64) -> Result<Option<Vec<u8>>> {
         let Some((version, first, length)) = self.first_block(address)? else { return Ok(None) };
         let mut blocks = vec![(first, length)];
-        for at in 0..MOST_BLOCKS {
-            let Some(&(address, length)) = blocks.get(at) else { break };
+        let mut at = 0;
+        while let Some(&(address, length)) = blocks.get(at) {
+            at += 1;
             let Some(block) = self.bytes(address, length)? else { break };
             let mut rest = &block[..];
             while let Some((kind, body, behind)) = message(version, rest) {
                 match kind {
                     LAYOUT => return Ok(compact(body)),
-                    CONTINUATION => blocks.extend(self.continuation(version, body)),
+                    CONTINUATION if blocks.len() < MOST_BLOCKS => blocks.extend(self.continuation(version, body)),
                     _ => {}
                 }
                 rest = behind;
@@ -110,6 +111,6 @@ fn message(version: Version, bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
 
 /// The data in a layout message of the versions that libhdf5 writes since 1.6.3.
 fn compact(body: &[u8]) -> Option<Vec<u8>> {
-    let [3 | 4 | 5, COMPACT, low, high, data @ ..] = body else { return None };
+    let [3..=5, COMPACT, low, high, data @ ..] = body else { return None };
     data.get(..usize::from(u16::from_le_bytes([*low, *high]))).map(<[u8]>::to_vec)
 }

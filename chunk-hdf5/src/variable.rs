@@ -254,7 +254,9 @@ impl Hdf5Strings {
                 let mut texts = elements.read(&self.variable, slab)?;
                 // What is behind a zero byte is no text to C.
                 let length = |text: &[u8]| text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
-                texts.iter_mut().for_each(|text| text.truncate(length(text)));
+                for text in &mut texts {
+                    text.truncate(length(text));
+                }
                 Ok(texts)
             }
             Text::Fixed => {

@@ -176,6 +176,15 @@ def in_place(number, offset, kind, value):
     return change
 
 
+def heap_in_heap(data):
+    """Another heap in the free space of the first, with an object for the second element."""
+    heap = data.index(b"GCOL")
+    in_place(1, 4, "<Q", heap + 1024)(data)
+    in_place(1, 12, "<I", 1)(data)
+    data.extend(bytes(4096))
+    struct.pack_into("<4sB3xQHH4xQ7s", data, heap + 1024, b"GCOL", 1, 4096, 1, 1, 7, "größe".encode())
+
+
 def heaps(put):
     for size in (0, 8, 2**63, 2**64 - 1):
         put(f"heap_free_{size}", few, in_heap(136 + 8, "<Q", size), text_sha256(FEW))
@@ -193,6 +202,7 @@ def heaps(put):
         put(f"heap_address_{address}", few, in_place(0, 4, "<Q", address))
     for number in (0, 9, 2**16 + 1, 2**32 - 1):
         put(f"heap_number_{number}", few, in_place(1, 12, "<I", number))
+    put("heap_in_heap", few, heap_in_heap)
     # What is nowhere is empty.
     put("heap_count_0", few, in_place(1, 0, "<I", 0), text_sha256(["a", "", "", FEW[3]]))
     put("heap_address_0", few, in_place(1, 4, "<Q", 0), text_sha256(["a", "", "", FEW[3]]))
