@@ -165,7 +165,7 @@ macro_rules! common {
 
             /// With another bound on the bytes that one read gives; 1 GiB else. More is an error, not a cut.
             ///
-            /// While it runs, a read holds less than 8 MiB beside them, and what [`Hdf5Source`] says that a chunk takes.
+            /// While it runs, a read holds less than 10 MiB beside them, and what [`Hdf5Source`] says that a chunk takes.
             #[must_use]
             pub fn with_most_bytes(mut self, most: Bytes) -> Self {
                 self.variable.most = most;

@@ -253,6 +253,17 @@ def write_heap(file):
     file.create_dataset("big_endian", data=[sequence.astype(">i4") for sequence in sequences], dtype=h5py.vlen_dtype(">i4"))
     # h5py does not swap the one, and needs to write to the file to read the others.
     expected["/big_endian"] = hash_bytes((sequence.astype("<i4").tobytes() for sequence in sequences), 4)
+    pair = np.dtype([("a", "<i2"), ("b", "<f8")])
+    pairs = [np.array([(number, row / 7) for number in range(row % 7)], pair) for row in range(20)]
+    dataset = file.create_dataset("pairs", (30,), h5py.vlen_dtype(pair), chunks=(8,), compression="gzip")
+    for row, value in enumerate(pairs):
+        dataset[row] = value
+    expected["/pairs"] = hash_bytes([value.tobytes() for value in pairs] + [b""] * 10, pair.itemsize)
+    # Integers of three bytes, written by conversion from four.
+    three = h5py.h5t.vlen_create(h5py_type(24, 0, 3, h5py.h5t.STD_I32BE))
+    dataset = h5py.h5d.create(file.id, b"three_bytes", three, h5py.h5s.create_simple(sequences.shape))
+    dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, sequences, mtype=h5py.h5t.py_create(h5py.vlen_dtype(sequences[0].dtype)))
+    expected["/three_bytes"] = hash_bytes((sequence.astype("<i4").tobytes() for sequence in sequences), 4)
     fill = "größe".encode()
     expected["/filled"] = hash_bytes([fill] * 20 + [b"b"] * 10 + [fill] * 30)
     expected["/scalar_text"] = hash_bytes([fill])  # behind its length, as the program has it
