@@ -296,9 +296,12 @@ fn chunk_shape(info: &DatasetInfo) -> Shape {
     let elements = (DEFAULT_CHUNK_BYTES / info.dtype.size().max(1) as u64).max(1);
     for axis in 0..chunk.len() {
         let inner: u64 = chunk[axis + 1..].iter().product();
-        // An axis that grows is not as short as it is now for long.
-        let longest = most(axis).map_or(elements, |most| most.max(1));
-        chunk[axis] = (elements / inner.max(1)).clamp(1, longest);
+        chunk[axis] = (elements / inner.max(1)).clamp(1, chunk[axis]);
+    }
+    // An axis without end is not as short as it is now for long.
+    if let Some(axis) = (0..chunk.len()).find(|axis| most(*axis).is_none()) {
+        let others: u64 = chunk.iter().product::<u64>() / chunk[axis];
+        chunk[axis] = (elements / others).max(chunk[axis]);
     }
     chunk.into()
 }

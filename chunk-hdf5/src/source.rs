@@ -8,12 +8,13 @@ use chunk_core::{
     Sources, Spans, Worker, copy_region,
 };
 use hdf5::dataset::Layout;
+use hdf5::plist::DatasetCreate;
 use hdf5::{Dataset, Datatype};
 
 use crate::cache::Cache;
 use crate::chunked::{Blocks, Chunks};
 use crate::codec::{Pipeline, StoredFilter};
-use crate::conversion::Conversion;
+use crate::conversion::{Conversion, Swap};
 use crate::dtype::{self, Stored};
 use crate::error::Place;
 use crate::external::External;
@@ -21,7 +22,7 @@ use crate::file;
 use crate::index::Index;
 use crate::links::{self, Opened};
 use crate::options::ReadOptions;
-use crate::{attributes, filter, library};
+use crate::{attributes, compact, filter, library};
 
 /// A dataset of an HDF5 file.
 ///
@@ -56,7 +57,8 @@ enum Data {
 /// What a dataset states of itself.
 pub(crate) struct Statement {
     pub(crate) info: DatasetInfo,
-    kind: Datatype,
+    /// What the library gives compact data as; `None`: as the file holds them, which it cannot.
+    kind: Option<Datatype>,
     pub(crate) conversion: Conversion,
     /// Elements that are not stored, as the file would hold them.
     pub(crate) fill: Scalar,
@@ -89,8 +91,19 @@ impl Hdf5Source {
 
     /// A dataset that is open already.
     pub(crate) fn of_dataset(opened: Opened, options: ReadOptions) -> Result<Self> {
+        let statement = Statement::read(&opened.dataset, &opened.place)?;
+        Hdf5Source::of_statement(statement, opened, options)
+    }
+
+    /// A dataset that is open already, whose elements of `fill.len()` bytes are given as the file holds them, whatever
+    /// they are; `fill` stands for those that are not stored.
+    pub(crate) fn of_stored(opened: Opened, fill: Vec<u8>, options: ReadOptions) -> Result<Self> {
+        let statement = Statement::as_stored(&opened.dataset, fill, &opened.place)?;
+        Hdf5Source::of_statement(statement, opened, options)
+    }
+
+    fn of_statement(statement: Statement, opened: Opened, options: ReadOptions) -> Result<Self> {
         let Opened { own, dataset, place } = opened;
-        let statement = Statement::read(&dataset, &place)?;
         let own = own.with_dataset(&place.dataset);
         let data = statement.data(&dataset, &own, &place, options)?;
         let mut identity = Identity::builder("hdf5").file(&place.path)?.field("dataset", &place.dataset);
@@ -102,6 +115,11 @@ impl Hdf5Source {
         let Statement { info, conversion, .. } = statement;
         let info = info.with_identity(identity.finish());
         Ok(Hdf5Source { info, place, file: Arc::new(own), conversion, data })
+    }
+
+    /// The dataset, as errors name it.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Our own descriptor of the file.
@@ -247,6 +265,10 @@ impl ChunkSource for Hdf5Source {
     }
 }
 
+fn opaque(size: usize) -> DType {
+    DType::Opaque { size, tag: None }
+}
+
 /// How a dataset is stored, for `ls` and `info`.
 pub(crate) fn entry(dataset: &Dataset, place: &Place) -> Result<DatasetEntry> {
     let statement = Statement::read(dataset, place)?;
@@ -271,33 +293,52 @@ pub(crate) fn entry(dataset: &Dataset, place: &Place) -> Result<DatasetEntry> {
 impl Statement {
     pub(crate) fn read(dataset: &Dataset, place: &Place) -> Result<Self> {
         let fail = |error: hdf5::Error| place.library("read the description", &error);
-        let (shape, most) = file::extents(dataset, place)?;
         let kind = library::stored_type(dataset).map_err(fail)?;
         let Stored { dtype, conversion } = dtype::stored(&kind, attributes::is_by_pytables(dataset))
             .map_err(|unmapped| place.unmapped("this version", unmapped))?;
         let creation = dataset.dcpl().map_err(fail)?;
-        let (filters, external) = library::filters(&creation).map_err(fail)?;
         let stated = library::fill_value(&creation, &kind).map_err(fail)?;
+        let size = conversion.stored_size();
+        let mut statement = Statement::of_elements(dataset, &creation, Stored { dtype, conversion }, place)?;
+        if let Some(bytes) = stated {
+            statement.fill = Scalar::from_bytes(opaque(size), bytes.clone())?;
+            let fill = statement.conversion.apply_to_one(bytes, place)?;
+            statement.info.fill = Some(Scalar::from_bytes(statement.info.dtype.clone(), fill)?);
+        }
+        Ok(Statement { kind: Some(kind), ..statement })
+    }
+
+    /// The same of elements that are taken as they are stored.
+    fn as_stored(dataset: &Dataset, fill: Vec<u8>, place: &Place) -> Result<Self> {
+        let creation = dataset.dcpl().map_err(|error| place.library("read the description", &error))?;
+        let dtype = opaque(fill.len());
+        let conversion = Conversion::swapping(fill.len(), Swap::No);
+        let fill = Scalar::from_bytes(dtype.clone(), fill)?;
+        let statement = Statement::of_elements(dataset, &creation, Stored { dtype, conversion }, place)?;
+        Ok(Statement { fill, ..statement })
+    }
+
+    /// All but the fill value.
+    fn of_elements(dataset: &Dataset, creation: &DatasetCreate, stored: Stored, place: &Place) -> Result<Self> {
+        let Stored { dtype, conversion } = stored;
+        let (shape, most) = file::extents(dataset, place)?;
+        let filters = library::filters(creation).map_err(|error| place.library("read the description", &error));
+        let (filters, external) = filters?;
         // Chunks are numbered, bytes counted, in 64 bits.
         let bytes = shape.iter().try_fold(dtype.size() as u64, |bytes, extent| bytes.checked_mul(*extent));
         if bytes.is_none() && !shape.contains(&0) {
             return Err(place.unsupported("has more bytes than 64 bits count"));
         }
-        let mut info = DatasetInfo::new(shape, dtype.clone()).with_name(place.name());
+        let mut info = DatasetInfo::new(shape, dtype).with_name(place.name());
         if let Some(chunk) = creation.chunk() {
             info = info.with_chunk_shape(chunk.into_iter().map(|extent| extent as u64).collect::<Vec<_>>());
         }
         if most.iter().zip(info.shape.iter()).any(|(most, extent)| *most != Some(*extent)) {
             info = info.with_max_shape(most);
         }
-        let opaque = DType::Opaque { size: conversion.stored_size(), tag: None };
-        let mut fill = Scalar::zero(opaque.clone());
-        if let Some(bytes) = stated {
-            fill = Scalar::from_bytes(opaque, bytes.clone())?;
-            info = info.with_fill(Scalar::from_bytes(dtype, conversion.apply_to_one(bytes, place)?)?);
-        }
         info.check().map_err(|error| place.corrupt(error.to_string()))?;
-        Ok(Statement { info, kind, conversion, fill, layout: creation.layout(), filters, external })
+        let fill = Scalar::zero(opaque(conversion.stored_size()));
+        Ok(Statement { info, kind: None, conversion, fill, layout: creation.layout(), filters, external })
     }
 
     fn data(&self, dataset: &Dataset, file: &DataFile, place: &Place, options: ReadOptions) -> Result<Data> {
@@ -307,7 +348,7 @@ impl Statement {
         let length = file.length()?;
         match self.layout {
             Layout::Virtual => Err(place.unsupported("is a virtual dataset, which this version does not read")),
-            Layout::Compact => self.compact(dataset, place),
+            Layout::Compact => self.compact(dataset, file, place),
             Layout::Contiguous => self.contiguous(dataset, length, place),
             Layout::Chunked => self.chunked(dataset, file, length, place, options),
         }
@@ -322,21 +363,31 @@ impl Statement {
         External::open(&pieces, bytes, options, place).map(Data::External)
     }
 
-    fn compact(&self, dataset: &Dataset, place: &Place) -> Result<Data> {
+    fn compact(&self, dataset: &Dataset, file: &DataFile, place: &Place) -> Result<Data> {
         let shape = &self.info.shape;
         let bytes = shape.elements().saturating_mul(self.conversion.stored_size() as u64);
         if bytes > MOST_COMPACT_BYTES {
             return Err(place.corrupt(format!("{bytes} bytes do not fit the file's structure, which is to hold them")));
         }
+        let fail = |error: hdf5::Error| place.library("read", &error);
+        let Some(kind) = &self.kind else {
+            let all = compact::read(file, library::header_address(dataset).map_err(fail)?, place)?;
+            let found = all.len();
+            return if found as u64 == bytes {
+                Ok(Data::Compact(all))
+            } else {
+                Err(place.corrupt(format!("has {found} bytes of compact data instead of {bytes}")))
+            };
+        };
         let mut all = vec![0; bytes as usize];
-        let start = vec![0; shape.len()];
-        let read = library::read(dataset, &self.kind, &start, shape, &mut all);
-        read.map_err(|error| place.library("read", &error))?;
+        library::read(dataset, kind, &vec![0; shape.len()], shape, &mut all).map_err(fail)?;
         Ok(Data::Compact(all))
     }
 
     fn contiguous(&self, dataset: &Dataset, file_length: u64, place: &Place) -> Result<Data> {
-        let Some(offset) = dataset.offset() else { return Ok(Data::Unwritten(self.fill.clone())) };
+        // Behind a user block the library adds its size to the address that stands for none.
+        let offset = dataset.offset().filter(|_| library::storage_size(dataset) > 0);
+        let Some(offset) = offset else { return Ok(Data::Unwritten(self.fill.clone())) };
         let bytes = self.info.shape.elements().saturating_mul(self.conversion.stored_size() as u64);
         if offset.saturating_add(bytes) > file_length {
             return Err(place.corrupt(format!(

@@ -14,6 +14,8 @@ pub(crate) struct Superblock {
     version: u8,
     /// Bytes of an address.
     address: usize,
+    /// Bytes of a length.
+    length: usize,
 }
 
 /// Set by libhdf5 while a file is open for writing, in superblocks of version 3; what it opens must not have it.
@@ -61,22 +63,28 @@ impl Superblock {
     fn parse(offset: u64, head: &[u8]) -> std::result::Result<Self, &'static str> {
         let byte = |index: usize| head.get(index).copied().ok_or("the superblock is cut off");
         let version = byte(8)?;
-        let (address, length) = match version {
-            0 | 1 => {
-                let address = usize::from(byte(13)?);
-                (address, 24 + 4 * usize::from(version) + 4 * address)
-            }
-            2 | 3 => {
-                let address = usize::from(byte(9)?);
-                (address, 12 + 4 * address + CHECKSUM)
-            }
+        let sizes_at = match version {
+            0 | 1 => 13,
+            2 | 3 => 9,
             _ => return Err("the superblock is of an unknown version"),
         };
-        if !matches!(address, 2 | 4 | 8) {
-            return Err("the superblock states addresses of an odd size");
+        let (address, length) = (usize::from(byte(sizes_at)?), usize::from(byte(sizes_at + 1)?));
+        if !matches!((address, length), (2 | 4 | 8, 2 | 4 | 8)) {
+            return Err("the superblock states addresses or lengths of an odd size");
         }
-        let bytes = head.get(..length).ok_or("the superblock is cut off")?.to_vec();
-        Ok(Superblock { offset, bytes, version, address })
+        let end = if version < 2 { 24 + 4 * usize::from(version) + 4 * address } else { 12 + 4 * address + CHECKSUM };
+        let bytes = head.get(..end).ok_or("the superblock is cut off")?.to_vec();
+        Ok(Superblock { offset, bytes, version, address, length })
+    }
+
+    /// Bytes of an address, which counts from the superblock on.
+    pub(crate) fn address_size(&self) -> usize {
+        self.address
+    }
+
+    /// Bytes of a length.
+    pub(crate) fn length_size(&self) -> usize {
+        self.length
     }
 
     /// The bytes, with these marks and the checksum that belongs to them.

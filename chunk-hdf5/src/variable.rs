@@ -1,84 +1,151 @@
 //! Readers of elements of variable length: text, sequences, references to objects.
 //!
-//! They are no [`ChunkSource`](chunk_core::ChunkSource), which fills a buffer of a size known beforehand. libhdf5
-//! reads them, on one thread, into memory that is counted and bounded.
+//! They are no [`ChunkSource`](chunk_core::ChunkSource), which fills a buffer of a size known beforehand. What a dataset
+//! holds is read as that of any other, on one thread: where each element is. Texts and sequences are then taken from the
+//! [`Heap`], a batch of elements at a time.
 
 use std::path::Path;
 
 use chunk_core::{Bytes, ChunkSource, DType, DatasetInfo, Element, Grid, Result, Shape, Slab, Worker};
-use hdf5::{Dataset, Datatype};
+use hdf5::Dataset;
 
+use crate::conversion::Conversion;
 use crate::dtype::{self, Stored};
 use crate::error::Place;
-use crate::library::{self, Class, Elements};
+use crate::heap::{self, Heap, Reference};
+use crate::library::{self, Class};
 use crate::links::{self, Opened};
 use crate::options::ReadOptions;
 use crate::source::Hdf5Source;
-use crate::{file, untrusted};
+use crate::superblock::Superblock;
 
 /// Bytes of elements that one read gives at most, unless told otherwise.
 const MOST_BYTES: Bytes = Bytes(1 << 30);
-/// Elements that the library is asked for at once.
+/// Elements that are read at once.
 const BATCH: u64 = 1 << 16;
 
 /// A dataset whose elements are not of one size.
 #[derive(Debug)]
 struct Variable {
-    info: DatasetInfo,
-    place: Place,
-    dataset: Dataset,
+    /// What is stored for each element.
+    source: Hdf5Source,
     most: Bytes,
 }
 
 impl Variable {
-    fn open(path: &Path, name: Option<&str>, options: ReadOptions) -> Result<(Self, Class)> {
-        let Opened { own, dataset, place } = links::open(path, name, options)?;
-        let fail = |error: hdf5::Error| place.library("read the description", &error);
-        let (shape, _) = file::extents(&dataset, &place)?;
-        let kind = library::stored_type(&dataset).map_err(fail)?;
-        let class = library::class(&kind).map_err(fail)?;
-        let stored = DType::Opaque { size: kind.size(), tag: None };
-        let mut info = DatasetInfo::new(shape, stored).with_name(place.name());
-        if let Some(chunk) = dataset.chunk() {
-            info = info.with_chunk_shape(chunk.into_iter().map(|extent| extent as u64).collect::<Vec<_>>());
-        }
-        info.check().map_err(|error| place.corrupt(error.to_string()))?;
-        if matches!(class, Class::VariableString { .. } | Class::Sequence { .. } | Class::ObjectReference) {
-            untrusted::check_dataset(&dataset, &info, &own, &place)?;
-        }
-        Ok((Variable { info, place, dataset, most: MOST_BYTES }, class))
+    fn new(source: Hdf5Source) -> Self {
+        Variable { source, most: MOST_BYTES }
     }
 
-    fn refuse(&self, wanted: &str) -> chunk_core::Error {
-        self.place.unsupported(format!("does not hold {wanted}"))
+    /// Elements that are stored in so many bytes, all of which are `unwritten` where nothing was.
+    fn of_stored(opened: Opened, size: usize, unwritten: u8, options: ReadOptions) -> Result<Self> {
+        Hdf5Source::of_stored(opened, vec![unwritten; size], options).map(Variable::new)
     }
 
-    /// Reads `slab` in batches; `read` is told how many bytes are left.
-    fn read(
-        &self,
-        slab: &Slab,
-        read: impl Fn(&[u64], &[u64], usize) -> std::result::Result<Elements, hdf5::Error>,
-    ) -> Result<Vec<Vec<u8>>> {
-        slab.check(&self.info, slab.bytes(self.info.dtype.size()) as usize)?;
-        let mut all = Vec::new();
-        let mut left = self.most.0;
-        for part in batches(slab) {
-            let elements = read(part.start(), part.count(), usize::try_from(left).unwrap_or(usize::MAX))
-                .map_err(|error| self.place.library("read", &error))?;
-            let Some(elements) = elements else {
-                let most = self.most;
-                return Err(self.place.unsupported(format!("{slab} holds more than {most}: read less of it at once")));
-            };
-            left = left.saturating_sub(elements.iter().map(|element| element.capacity() as u64).sum());
-            all.extend(elements);
-        }
-        Ok(all)
+    fn shape(&self) -> &Shape {
+        &self.source.info().shape
+    }
+
+    fn place(&self) -> &Place {
+        self.source.place()
+    }
+
+    /// What is stored for the elements of a slab.
+    fn stored(&self, slab: &Slab) -> Result<Vec<u8>> {
+        let mut stored = vec![0; slab.bytes(self.source.info().dtype.size()) as usize];
+        self.source.read_into(slab, &mut stored, &Worker::new())?;
+        Ok(stored)
+    }
+
+    fn check(&self, slab: &Slab) -> Result<()> {
+        let info = self.source.info();
+        slab.check(info, slab.bytes(info.dtype.size()) as usize)
     }
 }
 
-/// The slab cut along its outermost axis, into pieces of about [`BATCH`] elements, one after another.
+/// Elements in the heap of a file.
+#[derive(Debug)]
+struct Elements {
+    heap: Heap,
+    item: Item,
+    /// What stands for elements that were never written.
+    fill: Vec<u8>,
+}
+
+/// Bytes of what an element is made of: of a text bytes, else the elements of a sequence.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    stored: usize,
+    memory: usize,
+}
+
+/// What is stored for elements that were never written, if something stands for them. No reference is: there is no such
+/// address.
+const UNWRITTEN: u8 = u8::MAX;
+
+impl Elements {
+    fn open(opened: Opened, item: Item, fill: Vec<u8>, options: ReadOptions) -> Result<(Variable, Self)> {
+        let superblock = Superblock::read(&opened.own)?;
+        let unwritten = if fill.is_empty() { 0 } else { UNWRITTEN };
+        let variable = Variable::of_stored(opened, heap::reference_size(&superblock), unwritten, options)?;
+        let heap = Heap::new(variable.source.file().clone(), superblock);
+        Ok((variable, Elements { heap, item, fill }))
+    }
+
+    /// The elements of `slab` as the file holds them.
+    fn read(&self, variable: &Variable, slab: &Slab) -> Result<Vec<Vec<u8>>> {
+        variable.check(slab)?;
+        let mut all = Vec::new();
+        let mut left = variable.most.0;
+        for part in batches(slab) {
+            let stored = variable.stored(&part)?;
+            let places = stored.chunks_exact(variable.source.info().dtype.size());
+            let references: Vec<Option<Reference>> = places.map(|place| self.reference(place)).collect();
+            let bytes = references.iter().map(|reference| self.bytes(*reference));
+            let Some(rest) = left.checked_sub(bytes.fold(0, u64::saturating_add)) else {
+                let most = variable.most;
+                let message = format!("{slab} holds more than {most}: read less of it at once");
+                return Err(variable.place().unsupported(message));
+            };
+            left = rest;
+            let objects = self.heap.read(&references, self.item.stored, variable.place())?;
+            all.extend(objects.into_iter().map(|object| object.unwrap_or_else(|| self.fill.clone())));
+        }
+        Ok(all)
+    }
+
+    /// Where an element is; `None` if it was never written.
+    fn reference(&self, stored: &[u8]) -> Option<Reference> {
+        let unwritten = !self.fill.is_empty() && stored.iter().all(|&byte| byte == UNWRITTEN);
+        (!unwritten).then(|| self.heap.reference(stored))
+    }
+
+    /// What an element takes in memory, at most.
+    fn bytes(&self, reference: Option<Reference>) -> u64 {
+        let Item { stored, memory } = self.item;
+        let items = reference.map_or((self.fill.len() / stored.max(1)) as u64, Reference::items);
+        items.saturating_mul(memory.max(stored) as u64)
+    }
+}
+
+/// What the elements of a dataset are.
+fn class(opened: &Opened) -> Result<Class> {
+    let class = library::stored_type(&opened.dataset).and_then(|kind| library::class(&kind));
+    class.map_err(|error| opened.place.library("read the datatype", &error))
+}
+
+fn refuse(place: &Place, wanted: &str) -> chunk_core::Error {
+    place.unsupported(format!("does not hold {wanted}"))
+}
+
+/// The slab in pieces of about [`BATCH`] elements, one after another.
 fn batches(slab: &Slab) -> Vec<Slab> {
-    if slab.is_empty() { Vec::new() } else { slab.split(slab.elements().div_ceil(BATCH), 1) }
+    if slab.elements() <= BATCH {
+        return if slab.is_empty() { Vec::new() } else { vec![slab.clone()] };
+    }
+    let parts = slab.split(slab.elements().div_ceil(BATCH), 1);
+    // A part of one row may still be long along the other axes.
+    if parts.len() < 2 { parts } else { parts.iter().flat_map(batches).collect() }
 }
 
 macro_rules! common {
@@ -87,16 +154,18 @@ macro_rules! common {
             /// The dataset's extents.
             #[must_use]
             pub fn shape(&self) -> &Shape {
-                &self.variable.info.shape
+                self.variable.shape()
             }
 
             /// The shape of its chunks, if it has any.
             #[must_use]
             pub fn chunk_shape(&self) -> Option<&Shape> {
-                self.variable.info.chunk_shape.as_ref()
+                self.variable.source.info().chunk_shape.as_ref()
             }
 
             /// With another bound on the bytes that one read gives; 1 GiB else. More is an error, not a cut.
+            ///
+            /// While it runs, a read holds less than 10 MiB beside them, and what [`Hdf5Source`] says that a chunk takes.
             #[must_use]
             pub fn with_most_bytes(mut self, most: Bytes) -> Self {
                 self.variable.most = most;
@@ -126,8 +195,8 @@ common!(Hdf5Strings);
 
 #[derive(Debug)]
 enum Text {
-    Variable { utf8: bool },
-    Fixed(Box<Hdf5Source>),
+    Variable(Elements),
+    Fixed,
 }
 
 impl Hdf5Strings {
@@ -144,14 +213,16 @@ impl Hdf5Strings {
     /// # Errors
     /// As [`Hdf5Strings::open`].
     pub fn open_with(path: impl AsRef<Path>, dataset: Option<&str>, options: ReadOptions) -> Result<Self> {
-        let (variable, class) = Variable::open(path.as_ref(), dataset, options)?;
-        let text = match class {
-            Class::VariableString { utf8 } => Text::Variable { utf8 },
-            Class::FixedString { .. } => {
-                let source = Hdf5Source::open_with(&variable.place.path, Some(&variable.place.dataset), options)?;
-                Text::Fixed(source.into())
+        let opened = links::open(path.as_ref(), dataset, options)?;
+        let (variable, text) = match class(&opened)? {
+            Class::VariableString { utf8 } => {
+                let fill = opened.dataset.dcpl().and_then(|creation| library::text_fill(&creation, utf8));
+                let fill = fill.map_err(|error| opened.place.library("read the fill value", &error))?;
+                let (variable, elements) = Elements::open(opened, Item { stored: 1, memory: 1 }, fill, options)?;
+                (variable, Text::Variable(elements))
             }
-            _ => return Err(variable.refuse("text")),
+            Class::FixedString { .. } => (Variable::new(Hdf5Source::of_dataset(opened, options)?), Text::Fixed),
+            _ => return Err(refuse(&opened.place, "text")),
         };
         Ok(Hdf5Strings { variable, text })
     }
@@ -167,7 +238,7 @@ impl Hdf5Strings {
                 let grid = Grid::new(slab.count().to_vec(), vec![1; slab.ndim()]);
                 let position: Vec<u64> =
                     grid.position(number).iter().zip(slab.start()).map(|(inside, start)| inside + start).collect();
-                self.variable.place.corrupt(format!("the text at {position:?} is not UTF-8"))
+                self.variable.place().corrupt(format!("the text at {position:?} is not UTF-8"))
             })
         };
         (0..).zip(self.read_bytes(slab)?).map(text).collect()
@@ -178,15 +249,19 @@ impl Hdf5Strings {
     /// # Errors
     /// What reading meets.
     pub fn read_bytes(&self, slab: &Slab) -> Result<Vec<Vec<u8>>> {
-        let Variable { dataset, .. } = &self.variable;
         match &self.text {
-            Text::Variable { utf8 } => {
-                self.variable.read(slab, |start, count, most| library::read_strings(dataset, *utf8, start, count, most))
+            Text::Variable(elements) => {
+                let mut texts = elements.read(&self.variable, slab)?;
+                // What is behind a zero byte is no text to C.
+                let length = |text: &[u8]| text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
+                for text in &mut texts {
+                    text.truncate(length(text));
+                }
+                Ok(texts)
             }
-            Text::Fixed(source) => {
-                let size = source.info().dtype.size();
-                let mut bytes = vec![0; slab.bytes(size) as usize];
-                source.read_into(slab, &mut bytes, &Worker::new())?;
+            Text::Fixed => {
+                let bytes = self.variable.stored(slab)?;
+                let size = self.variable.source.info().dtype.size();
                 let length = |text: &[u8]| text.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
                 Ok(bytes.chunks_exact(size.max(1)).map(|text| text[..length(text)].to_vec()).collect())
             }
@@ -198,9 +273,9 @@ impl Hdf5Strings {
 #[derive(Debug)]
 pub struct Hdf5Sequences {
     variable: Variable,
-    element: DType,
-    /// The element as the library is to give it: packed, in native byte order.
-    memory: Datatype,
+    elements: Elements,
+    dtype: DType,
+    conversion: Conversion,
 }
 
 common!(Hdf5Sequences);
@@ -221,18 +296,21 @@ impl Hdf5Sequences {
     /// # Errors
     /// As [`Hdf5Sequences::open`].
     pub fn open_with(path: impl AsRef<Path>, dataset: Option<&str>, options: ReadOptions) -> Result<Self> {
-        let (variable, class) = Variable::open(path.as_ref(), dataset, options)?;
-        let Class::Sequence { element } = class else { return Err(variable.refuse("sequences")) };
-        let mapped =
-            dtype::stored(&element, false).and_then(|Stored { dtype, .. }| Ok((dtype::datatype(&dtype)?, dtype)));
-        let (memory, element) = mapped.map_err(|unmapped| variable.place.unmapped("a sequence", unmapped))?;
-        Ok(Hdf5Sequences { variable, element, memory })
+        let opened = links::open(path.as_ref(), dataset, options)?;
+        let Class::Sequence { element } = class(&opened)? else { return Err(refuse(&opened.place, "sequences")) };
+        let Stored { dtype, conversion } =
+            dtype::stored(&element, false).map_err(|unmapped| opened.place.unmapped("a sequence", unmapped))?;
+        let fill = opened.dataset.dcpl().and_then(|creation| library::sequence_fill(&creation, &element));
+        let fill = fill.map_err(|error| opened.place.library("read the fill value", &error))?;
+        let item = Item { stored: conversion.stored_size(), memory: dtype.size() };
+        let (variable, elements) = Elements::open(opened, item, fill, options)?;
+        Ok(Hdf5Sequences { variable, elements, dtype, conversion })
     }
 
     /// The dtype of the elements of a sequence.
     #[must_use]
     pub fn dtype(&self) -> &DType {
-        &self.element
+        &self.dtype
     }
 
     /// The sequences of `slab`, row-major. One that was never written is empty.
@@ -241,7 +319,7 @@ impl Hdf5Sequences {
     /// [`Error::DTypeMismatch`](chunk_core::Error::DTypeMismatch) if their elements are not of `T`; what reading
     /// meets.
     pub fn read<T: Element>(&self, slab: &Slab) -> Result<Vec<Vec<T>>> {
-        let elements = DatasetInfo::new([0], self.element.clone()).with_name(self.variable.place.name());
+        let elements = DatasetInfo::new([0], self.dtype.clone()).with_name(self.variable.place().name());
         elements.check_dtype(&T::DTYPE)?;
         let typed = |bytes: Vec<u8>| {
             let mut sequence = vec![T::default(); bytes.len() / size_of::<T>()];
@@ -259,9 +337,18 @@ impl Hdf5Sequences {
     /// # Errors
     /// What reading meets.
     pub fn read_bytes(&self, slab: &Slab) -> Result<Vec<Vec<u8>>> {
-        let Variable { dataset, .. } = &self.variable;
-        self.variable
-            .read(slab, |start, count, most| library::read_sequences(dataset, &self.memory, start, count, most))
+        let worker = Worker::new();
+        let in_memory = |mut stored: Vec<u8>| {
+            if self.conversion.is_in_place() {
+                self.conversion.apply_in_place(&mut stored);
+                return Ok(stored);
+            }
+            let items = stored.len() / self.conversion.stored_size().max(1);
+            let mut sequence = vec![0; items * self.dtype.size()];
+            self.conversion.apply(&mut stored, &mut sequence, &worker, self.variable.place())?;
+            Ok(sequence)
+        };
+        self.elements.read(&self.variable, slab)?.into_iter().map(in_memory).collect()
     }
 }
 
@@ -269,7 +356,8 @@ impl Hdf5Sequences {
 #[derive(Debug)]
 pub struct Hdf5References {
     variable: Variable,
-    stored: Datatype,
+    /// What the library looks for names by.
+    dataset: Dataset,
 }
 
 common!(Hdf5References);
@@ -289,13 +377,13 @@ impl Hdf5References {
     /// # Errors
     /// As [`Hdf5References::open`].
     pub fn open_with(path: impl AsRef<Path>, dataset: Option<&str>, options: ReadOptions) -> Result<Self> {
-        let (variable, class) = Variable::open(path.as_ref(), dataset, options)?;
-        if !matches!(class, Class::ObjectReference) {
-            return Err(variable.refuse("references to objects"));
-        }
-        let stored = library::stored_type(&variable.dataset);
-        let stored = stored.map_err(|error| variable.place.library("read the datatype", &error))?;
-        Ok(Hdf5References { variable, stored })
+        let opened = links::open(path.as_ref(), dataset, options)?;
+        let Class::ObjectReference = class(&opened)? else {
+            return Err(refuse(&opened.place, "references to objects"));
+        };
+        let dataset = opened.dataset.clone();
+        let size = Superblock::read(&opened.own)?.address_size();
+        Ok(Hdf5References { variable: Variable::of_stored(opened, size, 0, options)?, dataset })
     }
 
     /// The names, from the root, of the objects that the references of `slab` lead to, row-major; `None` for a
@@ -304,22 +392,19 @@ impl Hdf5References {
     /// # Errors
     /// What reading meets, references that lead nowhere among it.
     pub fn read(&self, slab: &Slab) -> Result<Vec<Option<String>>> {
-        const NOTHING: [u64; 2] = [0, u64::MAX];
-        let Variable { dataset, place, info, .. } = &self.variable;
-        slab.check(info, slab.bytes(info.dtype.size()) as usize)?;
+        let Variable { source, .. } = &self.variable;
+        let size = source.info().dtype.size();
+        let nothing = |stored: &[u8]| [0, u8::MAX].iter().any(|none| stored.iter().all(|byte| byte == none));
+        self.variable.check(slab)?;
         let mut names = Vec::new();
         for part in batches(slab) {
-            let mut bytes = vec![0; part.bytes(self.stored.size()) as usize];
-            library::read(dataset, &self.stored, part.start(), part.count(), &mut bytes)
-                .map_err(|error| place.library("read", &error))?;
-            for reference in bytes.as_chunks().0 {
-                let reference = u64::from_ne_bytes(*reference);
-                if NOTHING.contains(&reference) {
+            for stored in self.variable.stored(&part)?.chunks_exact(size) {
+                if nothing(stored) {
                     names.push(None);
                     continue;
                 }
-                let name = library::referenced_name(dataset, reference);
-                names.push(name.map_err(|error| place.library("follow a reference", &error))?);
+                let name = library::referenced_name(&self.dataset, heap::number(stored));
+                names.push(name.map_err(|error| source.place().library("follow a reference", &error))?);
             }
         }
         Ok(names)
@@ -334,7 +419,10 @@ mod tests {
     fn batches_are_few_elements_each() {
         let parts = batches(&Slab::new([3, 0], [200_000, 2]));
         assert_eq!(parts.iter().map(Slab::elements).sum::<u64>(), 400_000);
-        assert!(parts.iter().all(|part| part.elements() <= BATCH + 2), "{parts:?}");
+        assert!(parts.iter().all(|part| part.elements() <= BATCH), "{parts:?}");
         assert!(batches(&Slab::new([0], [0])).is_empty());
+        let rows = batches(&Slab::new([0, 0], [3, 200_000]));
+        assert_eq!(rows.iter().map(Slab::elements).sum::<u64>(), 600_000);
+        assert!(rows.iter().all(|part| part.elements() <= BATCH), "{rows:?}");
     }
 }

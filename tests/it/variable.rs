@@ -1,6 +1,7 @@
 //! Text and sequences of variable length: what we write h5py reads, and the program shows what NumPy prints.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use chunk_core::{DType, Error, Slab};
 use chunk_hdf5::{Hdf5Editor, Hdf5SequenceWriter, Hdf5StringWriter, Hdf5Strings};
@@ -79,4 +80,45 @@ fn a_writer_that_is_dropped_leaves_nothing() {
     assert_eq!(entries(folder.path()), 1, "it is being written under another name");
     drop(names);
     assert_eq!(entries(folder.path()), 0);
+}
+
+#[test]
+fn a_heap_with_any_byte_changed_is_an_error_or_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.h5");
+    let printed = python::run("variable.py", &["few", &path.to_string_lossy()]);
+    let start: usize = printed.trim().parse().unwrap();
+    let sound = std::fs::read(&path).unwrap();
+    let texts = ["abc", "größe", "", &"x".repeat(40)].map(|text| text.as_bytes().to_vec());
+    let mut outcomes = [0; 3];
+    // Four objects, and the head of the free space behind them.
+    for at in start..start + 152 {
+        for flipped in [0x01, 0x80, 0xFF] {
+            let mut bytes = sound.clone();
+            bytes[at] ^= flipped;
+            std::fs::write(&path, bytes).unwrap();
+            let begun = Instant::now();
+            let read = Hdf5Strings::open(&path, None).unwrap().read_bytes(&Slab::new([0], [4]));
+            assert!(begun.elapsed() < Duration::from_secs(5), "byte {at}");
+            let outcome = match read {
+                Ok(read) if read == texts => 0,
+                // The length of each is in the dataset; only what was changed is another, or ends at a zero.
+                Ok(read) => {
+                    let other = read.iter().zip(&texts).filter(|(read, text)| read != text).count();
+                    assert!(read.len() == 4 && other == 1, "byte {at}: {read:?}");
+                    1
+                }
+                Err(Error::Corrupt { what, .. }) => {
+                    assert!(what.contains("heap"), "byte {at}: {what}");
+                    2
+                }
+                Err(other) => panic!("byte {at}: {other}"),
+            };
+            outcomes[outcome] += 1;
+        }
+    }
+    let text_bytes = 3 + "größe".len() + 40;
+    assert_eq!(outcomes[1], 3 * text_bytes, "{outcomes:?}");
+    // Signature, version and size of the heap; the numbers of three texts; sizes that are too large.
+    assert!(outcomes[2] >= 3 * (4 + 1 + 7 + 3 * 2 + 4 * 6), "{outcomes:?}");
 }

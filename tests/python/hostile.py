@@ -150,6 +150,64 @@ def circles(file):
     file["elsewhere"] = h5py.ExternalLink("circles.h5", "/elsewhere")
 
 
+FEW = ["a", "größe", "", "x" * 40]
+
+
+def few(file):
+    file.create_dataset("x", data=FEW, dtype=h5py.string_dtype())
+
+
+def text_sha256(texts):
+    encoded = [text.encode() for text in texts]
+    return hashlib.sha256(b"".join(len(text).to_bytes(8, "little") + text for text in encoded)).hexdigest()
+
+
+def in_heap(offset, kind, value):
+    """Changes a number in the heap: 8 is its size. libhdf5 puts the last text first: the empty one at 16, that of 40
+    bytes at 32, each as number, .., size from the eighth byte on, text. Free space is at 136."""
+    return lambda data: struct.pack_into(kind, data, data.index(b"GCOL") + offset, value)
+
+
+def in_place(number, offset, kind, value):
+    """Changes where an element is: 0 is its count, 4 the address of the collection, 12 the number in it."""
+    def change(data):
+        places = data.index(struct.pack("<IQI", 1, data.index(b"GCOL"), 4))
+        struct.pack_into(kind, data, places + 16 * number + offset, value)
+    return change
+
+
+def heap_in_heap(data):
+    """Another heap in the free space of the first, with an object for the second element."""
+    heap = data.index(b"GCOL")
+    in_place(1, 4, "<Q", heap + 1024)(data)
+    in_place(1, 12, "<I", 1)(data)
+    data.extend(bytes(4096))
+    struct.pack_into("<4sB3xQHH4xQ7s", data, heap + 1024, b"GCOL", 1, 4096, 1, 1, 7, "größe".encode())
+
+
+def heaps(put):
+    for size in (0, 8, 2**63, 2**64 - 1):
+        put(f"heap_free_{size}", few, in_heap(136 + 8, "<Q", size), text_sha256(FEW))
+    for size in (0, 16, 4095, 2**32, 2**63, 2**64 - 1):
+        put(f"heap_size_{size}", few, in_heap(8, "<Q", size))
+    for size in (0, 4090, 2**40, 2**63, 2**64 - 16, 2**64 - 8, 2**64 - 1):
+        put(f"heap_object_{size}", few, in_heap(32 + 8, "<Q", size))
+    put("heap_no_object", few, in_heap(32, "<H", 0))
+    put("heap_same_object", few, in_heap(32, "<H", 3))
+    put("heap_signature", few, in_heap(0, "B", 0))
+    put("heap_version", few, in_heap(4, "B", 2))
+    for count in (2, 2**31, 2**32 - 1):
+        put(f"heap_count_{count}", few, in_place(0, 0, "<I", count))
+    for address in (1, 48, 2**40, 2**63, 2**64 - 1):
+        put(f"heap_address_{address}", few, in_place(0, 4, "<Q", address))
+    for number in (0, 9, 2**16 + 1, 2**32 - 1):
+        put(f"heap_number_{number}", few, in_place(1, 12, "<I", number))
+    put("heap_in_heap", few, heap_in_heap)
+    # What is nowhere is empty.
+    put("heap_count_0", few, in_place(1, 0, "<I", 0), text_sha256(["a", "", "", FEW[3]]))
+    put("heap_address_0", few, in_place(1, 4, "<Q", 0), text_sha256(["a", "", "", FEW[3]]))
+
+
 def main(folder):
     put = Folder(folder).write
     put("fletcher32", chunked(fletcher32=True), result=sha256(DATA))
@@ -170,6 +228,8 @@ def main(folder):
             change = other_filter(number, parameters)
             put(f"text_filter_{number}_{parameters}", chunked(h5py.string_dtype(), TEXT, compression="gzip"), change)
             put(f"sequences_filter_{number}_{parameters}", sequences, change)
+
+    heaps(put)
 
     whole = np.zeros_like(DATA)
     whole[3:40] = DATA[10:47]

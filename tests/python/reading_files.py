@@ -214,6 +214,97 @@ def write_variable(file):
             sequences[row] = np.arange(row * row).astype(code)
 
 
+def write_heaps(folder, put):
+    """Elements of variable length under every filter, in files that lay their heaps in different ways."""
+    kinds = {"earliest": (0, 8, 8), "latest": (0, 8, 8), "user_block": (1024, 8, 8), "small": (0, 4, 4), "mixed": (512, 8, 4)}
+    for name, (user_block, address, length) in kinds.items():
+        path = os.path.join(folder, f"heaps_{name}.h5")
+        creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+        creation.set_userblock(user_block)
+        creation.set_sizes(address, length)
+        access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+        if name == "latest":
+            access.set_libver_bounds(h5py.h5f.LIBVER_LATEST, h5py.h5f.LIBVER_LATEST)
+        with h5py.File(h5py.h5f.create(path.encode(), h5py.h5f.ACC_TRUNC, creation, access)) as file:
+            expected = write_heap(file)
+        put(path, expected)
+
+
+def write_heap(file):
+    """Gives the hashes of what h5py does not read right."""
+    text = np.array(["", "a", "größe", "x" * 300, "\u65e5" * 7] * 200, object)
+    sequences = np.empty(200, object)
+    for row in range(len(sequences)):
+        sequences[row] = np.arange(row % 23)
+    expected = {}
+    for name, options in FILTERS.items():
+        if "fletcher" in name or "blosc" in name:
+            continue  # libhdf5 refuses it; hdf5plugin divides by zero: see below
+        file.create_dataset("text_" + name, data=text, dtype=h5py.string_dtype(), **(options and dict(options, chunks=(96,))))
+        file.create_dataset("sequences_" + name, data=sequences, dtype=h5py.vlen_dtype("<i2"), **(options and dict(options, chunks=(64,))))
+    for name in ("blosc", "blosc2", "blosc2_bits"):
+        for twin, chunk in (("text_none", 96), ("sequences_none", 64)):
+            write_encoded(file, twin, chunk, name)
+    file.create_dataset("filled", (60,), h5py.string_dtype(), chunks=(16,), fillvalue="größe")[20:30] = "b"
+    file.create_dataset("filled_contiguous", (5,), h5py.string_dtype(), fillvalue="größe")
+    file.create_dataset("partly", (60, 3), h5py.string_dtype(), chunks=(16, 2), maxshape=(None, 3))[20:30] = "b"
+    file.create_dataset("long", data=["a", "x" * (3 << 20), "b", "y" * (1 << 20)], dtype=h5py.string_dtype())
+    file.create_dataset("scalar_text", data="größe", dtype=h5py.string_dtype())
+    file.create_dataset("big_endian", data=[sequence.astype(">i4") for sequence in sequences], dtype=h5py.vlen_dtype(">i4"))
+    # h5py does not swap the one, and needs to write to the file to read the others.
+    expected["/big_endian"] = hash_bytes((sequence.astype("<i4").tobytes() for sequence in sequences), 4)
+    pair = np.dtype([("a", "<i2"), ("b", "<f8")])
+    pairs = [np.array([(number, row / 7) for number in range(row % 7)], pair) for row in range(20)]
+    dataset = file.create_dataset("pairs", (30,), h5py.vlen_dtype(pair), chunks=(8,), compression="gzip")
+    for row, value in enumerate(pairs):
+        dataset[row] = value
+    expected["/pairs"] = hash_bytes([value.tobytes() for value in pairs] + [b""] * 10, pair.itemsize)
+    # Integers of three bytes, written by conversion from four.
+    three = h5py.h5t.vlen_create(h5py_type(24, 0, 3, h5py.h5t.STD_I32BE))
+    dataset = h5py.h5d.create(file.id, b"three_bytes", three, h5py.h5s.create_simple(sequences.shape))
+    dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, sequences, mtype=h5py.h5t.py_create(h5py.vlen_dtype(sequences[0].dtype)))
+    expected["/three_bytes"] = hash_bytes((sequence.astype("<i4").tobytes() for sequence in sequences), 4)
+    fill = "größe".encode()
+    expected["/filled"] = hash_bytes([fill] * 20 + [b"b"] * 10 + [fill] * 30)
+    expected["/scalar_text"] = hash_bytes([fill])  # behind its length, as the program has it
+    expected["/filled_contiguous"] = hash_bytes([fill] * 5)
+    file.create_dataset("unwritten", (5,), "<i4", fillvalue=7)
+    for ordered in (False, True):
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_layout(h5py.h5d.COMPACT)
+        if ordered:
+            plist.set_attr_creation_order(h5py.h5p.CRT_ORDER_TRACKED)
+        kind = h5py.h5t.py_create(h5py.string_dtype(), logical=True)
+        name = f"compact_{ordered}"
+        h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple((20, 5)), plist)
+        file[name][...] = text[:100].reshape(20, 5)
+    return expected
+
+
+def hash_bytes(elements, size=1):
+    digest = hashlib.sha256()
+    for element in elements:
+        digest.update((len(element) // size).to_bytes(8, "little") + element)
+    return digest.hexdigest()
+
+
+def write_encoded(file, twin, chunk, name):
+    """The elements of a dataset, where they are, in chunks that the filter encoded as numbers."""
+    twin = file[twin]
+    with open(file.filename, "rb") as stored:
+        file.flush()
+        stored.seek(twin.id.get_offset())
+        places = np.frombuffer(stored.read(twin.id.get_storage_size()), "<u4")
+    size = len(places) // len(twin)
+    places = np.concatenate([places, np.zeros(-len(twin) % chunk * size, "<u4")])
+    with h5py.File("encoded", "w", driver="core", backing_store=False) as other:
+        encoded = other.create_dataset("x", data=places, chunks=(chunk * size,), **FILTERS[name])
+        target = file.create_dataset(f"{twin.name}_{name}", twin.shape, twin.dtype, chunks=(chunk,), **FILTERS[name])
+        for number in range(len(places) // (chunk * size)):
+            mask, stored = encoded.id.read_direct_chunk((number * chunk * size,))
+            target.id.write_direct_chunk((number * chunk,), stored, mask)
+
+
 def write_masked(file):
     """Chunks that skip some of their filters."""
     data = numbers("<i4", (32, 26))
@@ -235,6 +326,12 @@ def write_pytables(folder, put):
                 file.create_carray("/", name, obj=numbers("<f8"), chunkshape=CHUNKS, filters=filters)
                 file.create_carray("/", name + "_3d", obj=numbers("<i2", (20, 31, 9)), chunkshape=(8, 7, 5), filters=filters)
                 file.create_table("/", "table_" + name, obj=rows, chunkshape=16, filters=filters)
+                if not checksum and "blosc2" not in codec:  # PyTables has no such
+                    ragged = file.create_vlarray("/", "ragged_" + name, tables.Int16Atom(), filters=filters, chunkshape=64)
+                    texts = file.create_vlarray("/", "texts_" + name, tables.VLStringAtom(), filters=filters, chunkshape=64)
+                    for row in range(200):
+                        ragged.append(np.arange(row % 23, dtype="<i2"))
+                        texts.append(b"abc" * (row % 7))
         file.create_array("/", "bool", obj=numbers("?"))
         file.create_array("/", "complex", obj=numbers("<c16"))
         file.create_array("/", "half", obj=numbers("<f2"))
@@ -324,6 +421,7 @@ def main(folder):
     write_pytables(folder, put)
     write_odd(folder, put)
     write_szip(folder, put)
+    write_heaps(folder, put)
     write_references(folder)
 
 

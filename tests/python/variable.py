@@ -1,6 +1,7 @@
 """Text and sequences of variable length.
 
     python variable.py check FILE.h5     whether h5py reads what the test wrote
+    python variable.py few FILE.h5       writes a small heap, and prints where it is
     python variable.py make DIR          writes text, and prints {PLACE: what NumPy prints of it, ..} as JSON
 """
 
@@ -30,6 +31,14 @@ def check(path):
         assert h5py.check_vlen_dtype(hits.dtype) == np.dtype("i4"), hits.dtype
         assert all(hit.tolist() == list(range(number % 11)) for number, hit in enumerate(hits[()]))
         assert h5py.check_vlen_dtype(file["pairs"].dtype) == np.dtype(("f8", (2,)))
+
+
+def few(path):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=["abc", "größe", "", "x" * 40], dtype=h5py.string_dtype())
+    with open(path, "rb") as file:
+        data = file.read()
+    print(data.index(b"GCOL"))
 
 
 def make(folder):
@@ -63,4 +72,4 @@ def make(folder):
 
 
 if __name__ == "__main__":
-    {"check": check, "make": make}[sys.argv[1]](*sys.argv[2:])
+    {"check": check, "few": few, "make": make}[sys.argv[1]](*sys.argv[2:])

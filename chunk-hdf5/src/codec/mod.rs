@@ -32,6 +32,6 @@ pub(crate) use blosc2::Frame as Blosc2Frame;
 pub(crate) use error::CodecError;
 pub(crate) use frame::{Frame, HEADER_LEN, Header};
 pub(crate) use pipeline::{Pipeline, StoredFilter};
-pub(crate) use registry::{BLOSC, DEFLATE, FLETCHER32, LZF, SHUFFLE, registered_name};
+pub(crate) use registry::registered_name;
 pub(crate) use sequence::{Blocks as SequenceBlocks, HEADER_LEN as SEQUENCE_HEADER_LEN, Sequence};
 pub(crate) use shuffled::Shuffled;

@@ -1,14 +1,18 @@
 //! What a dataset states of itself.
 
 use std::ffi::{CStr, c_uint};
+use std::mem::MaybeUninit;
 use std::ptr;
 
 use hdf5::plist::DatasetCreate;
 use hdf5::sync::sync;
 use hdf5::{Dataset, Datatype};
+use hdf5_sys::h5::{haddr_t, herr_t};
 use hdf5_sys::h5d::{
     H5D_fill_value_t, H5Dget_chunk_index_type, H5Dget_create_plist, H5Dget_space, H5Dget_storage_size, H5Dget_type,
 };
+use hdf5_sys::h5i::hid_t;
+use hdf5_sys::h5o::{H5O_INFO_BASIC, H5O_info2_t, H5O_token_t, H5Oget_info3};
 use hdf5_sys::h5p::{
     H5Pfill_value_defined, H5Pget_chunk_opts, H5Pget_external, H5Pget_external_count, H5Pget_fill_value,
     H5Pget_filter2, H5Pget_nfilters,
@@ -169,6 +173,27 @@ pub(crate) fn leaves_edges_unfiltered(dataset: &Dataset) -> Result<bool> {
         check(unsafe { H5Pget_chunk_opts(list.0, &raw mut options) })?;
         Ok(options != 0)
     })
+}
+
+unsafe extern "C" {
+    // In the library since 1.12, but not in the binding.
+    fn H5VLnative_token_to_addr(object: hid_t, token: H5O_token_t, address: *mut haddr_t) -> herr_t;
+}
+
+/// Where the dataset's object header is, from the base of the file's addresses on.
+pub(crate) fn header_address(dataset: &Dataset) -> Result<u64> {
+    let mut info = MaybeUninit::<H5O_info2_t>::uninit();
+    let mut address = 0;
+    sync(|| {
+        // SAFETY: the dataset is open, and there is a place for the answer, which is filled if the call succeeds.
+        let token = unsafe {
+            check(H5Oget_info3(dataset.id(), info.as_mut_ptr(), H5O_INFO_BASIC))?;
+            info.assume_init().token
+        };
+        // SAFETY: the dataset is open, its token is of the same file, and there is a place for the answer.
+        check(unsafe { H5VLnative_token_to_addr(dataset.id(), token, &raw mut address) })
+    })?;
+    Ok(address)
 }
 
 /// The datatype that the dataset states; as a copy, for one with a name would keep the file open.

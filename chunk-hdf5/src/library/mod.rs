@@ -30,7 +30,7 @@ pub(crate) use self::attribute::{
 use self::create::create_space;
 pub(crate) use self::create::{Creation, create, give_up};
 pub(crate) use self::dataset::{
-    Extents, ExternalPiece, extents, external_pieces, fill_value, filters, has_extensible_array,
+    Extents, ExternalPiece, extents, external_pieces, fill_value, filters, has_extensible_array, header_address,
     leaves_edges_unfiltered, storage_size, stored_type,
 };
 pub(crate) use self::datatype::{Class, Member, Padding, class, is_little_endian};
@@ -40,8 +40,7 @@ pub(crate) use self::new_datatype::{Atom, array, byte_bitfield, compound, enumer
 pub(crate) use self::structure::{copy_object, free_space, link_dataset, link_soft, move_link};
 pub(crate) use self::transfer::{chunk_size, convert, read, read_chunk, set_extents, write, write_chunk};
 pub(crate) use self::variable::{
-    Elements, read_sequences, read_strings, referenced_name, variable_sequence, variable_string, write_sequences,
-    write_strings,
+    referenced_name, sequence_fill, text_fill, variable_sequence, variable_string, write_sequences, write_strings,
 };
 use self::virtual_map::virtual_space;
 pub(crate) use self::virtual_map::{virtual_mappings, virtual_sources};

@@ -1,134 +1,69 @@
-//! Elements of variable length, in memory that is counted.
+//! Elements of variable length: what stands for those that were never written, and writing them.
 
-use std::collections::HashMap;
-use std::ffi::{CString, c_char, c_void};
-use std::ptr;
+use std::ffi::{CStr, CString, c_char};
+use std::{ptr, slice};
 
+use hdf5::plist::DatasetCreate;
 use hdf5::sync::sync;
 use hdf5::{Dataset, Datatype, Location};
-use hdf5_sys::h5d::{H5Dread, H5Dwrite};
-use hdf5_sys::h5p::{H5P_CLS_DATASET_XFER, H5P_DEFAULT, H5Pcreate, H5Pset_vlen_mem_manager};
+use hdf5_sys::h5d::{H5D_fill_value_t, H5Dwrite};
+use hdf5_sys::h5p::{H5P_DEFAULT, H5Pfill_value_defined, H5Pget_fill_value};
 use hdf5_sys::h5r::{H5R_type_t, H5Rget_name};
+use hdf5_sys::h5s::{H5S_class_t, H5Screate};
 use hdf5_sys::h5t as t;
 
 use super::transfer::spaces;
-use super::{Handle, Result, check, datatype};
+use super::{Result, check, dataspace, datatype};
 
-/// The bytes of each element, or `None` if they are more than the caller allows.
-pub(crate) type Elements = Option<Vec<Vec<u8>>>;
-
-/// Memory that the library asks for while it reads, all of it freed with this.
-struct Arena {
-    blocks: HashMap<usize, Vec<u8>>,
-    left: usize,
-    refused: bool,
+/// The text that stands for those that were never written, up to its first zero byte; empty if none is stated.
+pub(crate) fn text_fill(creation: &DatasetCreate, utf8: bool) -> Result<Vec<u8>> {
+    let text = |address: *mut c_char| {
+        if address.is_null() {
+            return Vec::new();
+        }
+        // SAFETY: the library gives texts that end with a zero.
+        unsafe { CStr::from_ptr(address) }.to_bytes().to_vec()
+    };
+    fill(creation, &variable_string(utf8)?, ptr::null_mut(), text)
 }
 
-impl Arena {
-    fn allocate(&mut self, size: usize) -> *mut c_void {
-        let mut block = Vec::new();
-        if size > self.left || block.try_reserve_exact(size).is_err() {
-            self.refused = true;
-            return ptr::null_mut();
+/// The sequence that stands for those that were never written, its elements as `element` has them; empty if none is
+/// stated.
+pub(crate) fn sequence_fill(creation: &DatasetCreate, element: &Datatype) -> Result<Vec<u8>> {
+    let sequence = |sequence: t::hvl_t| {
+        if sequence.p.is_null() || sequence.len == 0 {
+            return Vec::new();
         }
-        self.left -= size;
-        // An empty block still needs an address of its own.
-        block.resize(size.max(1), 0_u8);
-        let address = block.as_mut_ptr();
-        self.blocks.insert(address.addr(), block);
-        address.cast()
-    }
+        // SAFETY: the library gives sequences of so many elements.
+        unsafe { slice::from_raw_parts(sequence.p.cast::<u8>(), sequence.len * element.size()) }.to_vec()
+    };
+    fill(creation, &variable_sequence(element)?, t::hvl_t { len: 0, p: ptr::null_mut() }, sequence)
+}
 
-    /// The first `length` bytes of the block at this address; nothing for no block.
-    fn take(&mut self, address: *const c_void, length: usize) -> Result<Vec<u8>> {
-        if address.is_null() || length == 0 {
+/// The bytes of a stated fill value, which the library lays out as a `T`.
+fn fill<T: Copy>(
+    creation: &DatasetCreate,
+    kind: &Datatype,
+    none: T,
+    bytes: impl FnOnce(T) -> Vec<u8>,
+) -> Result<Vec<u8>> {
+    assert_eq!(kind.size(), size_of::<T>(), "an element in memory is what the library writes");
+    sync(|| {
+        let mut defined = H5D_fill_value_t::H5D_FILL_VALUE_UNDEFINED;
+        // SAFETY: an open property list and a place for the answer.
+        check(unsafe { H5Pfill_value_defined(creation.id(), &raw mut defined) })?;
+        if defined != H5D_fill_value_t::H5D_FILL_VALUE_USER_DEFINED {
             return Ok(Vec::new());
         }
-        let mut block = self.blocks.remove(&address.addr()).filter(|block| block.len() >= length);
-        let block = block.as_mut().ok_or_else(|| hdf5::Error::from("an element is not where the library says"))?;
-        block.truncate(length);
-        Ok(std::mem::take(block))
-    }
-}
-
-unsafe extern "C" fn allocate(size: usize, arena: *mut c_void) -> *mut c_void {
-    // SAFETY: the library hands back the arena that `read` gave it, and calls from no other thread.
-    unsafe { &mut *arena.cast::<Arena>() }.allocate(size)
-}
-
-unsafe extern "C" fn free(block: *mut c_void, arena: *mut c_void) {
-    // SAFETY: as in `allocate`.
-    unsafe { &mut *arena.cast::<Arena>() }.blocks.remove(&block.addr());
-}
-
-/// Reads one `T`, as C lays it out, for each element; what it points to is in the arena.
-fn read<T: Clone>(
-    dataset: &Dataset,
-    kind: &Datatype,
-    (start, count): (&[u64], &[u64]),
-    none: &T,
-    arena: &mut Arena,
-) -> Result<Vec<T>> {
-    assert_eq!(kind.size(), size_of::<T>(), "an element in memory is what the library writes");
-    let elements: u64 = count.iter().product();
-    let mut out = vec![none.clone(); elements as usize];
-    let (memory, file) = spaces(dataset, start, count)?;
-    // SAFETY: a plain call that makes a property list, owned by the handle.
-    let list = Handle::new(unsafe { H5Pcreate(*H5P_CLS_DATASET_XFER) })?;
-    let arena = (&raw mut *arena).cast::<c_void>();
-    // SAFETY: both functions take the arena, which outlives the list; nobody else uses it meanwhile.
-    check(unsafe { H5Pset_vlen_mem_manager(list.0, Some(allocate), arena, Some(free), arena) })?;
-    // SAFETY: the memory dataspace has as many elements as `out`, each of the size of `kind`.
-    check(unsafe { H5Dread(dataset.id(), kind.id(), memory.id(), file.id(), list.0, out.as_mut_ptr().cast()) })?;
-    Ok(out)
-}
-
-/// Runs `work` with an arena of `most` bytes.
-fn in_arena(most: usize, work: impl FnOnce(&mut Arena) -> Result<Vec<Vec<u8>>>) -> Result<Elements> {
-    sync(|| {
-        let mut arena = Arena { blocks: HashMap::new(), left: most, refused: false };
-        let elements = work(&mut arena);
-        if arena.refused { Ok(None) } else { elements.map(Some) }
-    })
-}
-
-/// The texts of a dense piece, up to their first zero byte; in all at most `most` bytes.
-pub(crate) fn read_strings(
-    dataset: &Dataset,
-    utf8: bool,
-    start: &[u64],
-    count: &[u64],
-    most: usize,
-) -> Result<Elements> {
-    in_arena(most, |arena| {
-        let kind = variable_string(utf8)?;
-        let texts = read(dataset, &kind, (start, count), &ptr::null_mut::<c_char>(), arena)?;
-        let text = |address: *mut c_char| {
-            let block = arena.blocks.get(&address.addr());
-            let length = block.map_or(0, |block| block.iter().position(|&byte| byte == 0).unwrap_or(block.len()));
-            arena.take(address.cast(), length)
-        };
-        texts.into_iter().map(text).collect()
-    })
-}
-
-/// The sequences of a dense piece, their elements as `element` has them; in all at most `most` bytes.
-pub(crate) fn read_sequences(
-    dataset: &Dataset,
-    element: &Datatype,
-    start: &[u64],
-    count: &[u64],
-    most: usize,
-) -> Result<Elements> {
-    in_arena(most, |arena| {
-        let kind = variable_sequence(element)?;
-        let none = t::hvl_t { len: 0, p: ptr::null_mut() };
-        let sequences = read(dataset, &kind, (start, count), &none, arena)?;
-        let sequence = |sequence: t::hvl_t| {
-            let length = sequence.len.checked_mul(element.size());
-            arena.take(sequence.p, length.ok_or_else(|| hdf5::Error::from("a sequence is too long"))?)
-        };
-        sequences.into_iter().map(sequence).collect()
+        let mut value = none;
+        // SAFETY: the place has the size of an element of `kind`.
+        check(unsafe { H5Pget_fill_value(creation.id(), kind.id(), (&raw mut value).cast()) })?;
+        let bytes = bytes(value);
+        // SAFETY: a plain call.
+        let one = dataspace(unsafe { H5Screate(H5S_class_t::H5S_SCALAR) })?;
+        // SAFETY: one element of `kind`, in memory that the library allocated; it is not used afterwards.
+        check(unsafe { t::H5Treclaim(kind.id(), one.id(), H5P_DEFAULT, (&raw mut value).cast()) })?;
+        Ok(bytes)
     })
 }
 
