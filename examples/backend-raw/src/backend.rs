@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, Result, OpenPolicy,
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location,
+    OpenPolicy, Result,
 };
 
 use crate::sink::RawSink;
