@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use chunk_core::{Entry, EntryKind, Result};
+use chunk_core::{Entry, EntryKind, Result, Shape};
+use hdf5::Dataset;
 
 use crate::error::Place;
 use crate::file::{self, Found};
+use crate::library::{self, Class};
 use crate::{attributes, links, source};
 
 /// Everything in a file, groups before what they hold; the root if it has attributes.
@@ -23,9 +25,8 @@ fn entry(library_file: &hdf5::File, path: &Path, name: String, found: &Found) ->
         Found::Group => EntryKind::Group,
         Found::Dataset => {
             let place = Place::new(path, &name);
-            let opened = library_file.dataset(&name).map_err(|error| place.library("open", &error));
-            match opened.and_then(|dataset| source::entry(&dataset, &place)) {
-                Ok(entry) => EntryKind::Dataset(Box::new(entry)),
+            match library_file.dataset(&name).map_err(|error| place.library("open", &error)) {
+                Ok(dataset) => dataset_kind(&dataset, &place),
                 Err(error) => EntryKind::Unreadable(error.report()),
             }
         }
@@ -41,4 +42,27 @@ fn entry(library_file: &hdf5::File, path: &Path, name: String, found: &Found) ->
         entry.attributes = read.unwrap_or_default();
     }
     entry
+}
+
+fn dataset_kind(dataset: &Dataset, place: &Place) -> EntryKind {
+    match source::entry(dataset, place) {
+        Ok(entry) => EntryKind::Dataset(Box::new(entry)),
+        Err(error) => match without_size(dataset, place) {
+            Some(what) => EntryKind::Other(what),
+            None => EntryKind::Unreadable(error.report()),
+        },
+    }
+}
+
+/// Elements that have readers of their own, since they have no size, and their extents.
+fn without_size(dataset: &Dataset, place: &Place) -> Option<String> {
+    let kind = library::stored_type(dataset).ok()?;
+    let what = match library::class(&kind).ok()? {
+        Class::VariableString { .. } => "text of variable length",
+        Class::Sequence { .. } => "sequences of variable length",
+        Class::ObjectReference => "references to objects",
+        _ => return None,
+    };
+    let (extents, _) = file::extents(dataset, place).ok()?;
+    Some(format!("{what}, {}", Shape::from(extents)))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chunk_core::{DType, Error, Slab};
 use chunk_hdf5::{Hdf5Editor, Hdf5SequenceWriter, Hdf5StringWriter, Hdf5Strings};
 
-use crate::{hdf5_tools, python};
+use crate::{hdf5_tools, program, python};
 
 /// The text of element `number`, as `variable.py` makes it.
 fn text(number: usize) -> String {
@@ -43,6 +43,10 @@ fn h5py_reads_the_text_that_was_appended() {
     pairs.finish().unwrap();
     editor.finish().unwrap();
     python::run("variable.py", &["check", &path.to_string_lossy()]);
+    let listed = program::succeed(&["ls", "-r", &path.to_string_lossy()]);
+    for line in ["/group/texts  text of variable length, (10000,)", "sequences of variable length, (9000,)"] {
+        assert!(listed.contains(line), "{listed}");
+    }
     if hdf5_tools::are_here() {
         let printed = hdf5_tools::run("h5dump", &["-y", "-w", "0", "-d", "/hits", &path.to_string_lossy()]);
         assert!(printed.contains("(), (0), (0, 1), (0, 1, 2)"), "{}", &printed[..400]);
