@@ -78,7 +78,8 @@ impl Job {
     }
 }
 
-/// Plans to copy `source` to a new dataset that is to be `info`, with these attributes. Refuses what can be refused before anything is created.
+/// Plans to copy `source` to a new dataset that is to be `info`, with these attributes. Refuses what can be refused
+/// before anything is created.
 pub(crate) fn plan_copy(
     registry: &Registry,
     run: &Run,

@@ -13,6 +13,7 @@ use crate::error::Place;
 use crate::file;
 use crate::journal::{Journal, PAGE};
 use crate::library;
+use crate::links;
 use crate::locks::Locks;
 use crate::source::Statement;
 use crate::writer::ChunkWriter;
@@ -41,7 +42,10 @@ impl AppendSink {
     /// Opens the dataset. Changes nothing.
     pub(crate) fn open(path: &Path, name: Option<&str>, axis: usize, locks: &Locks) -> Result<Self> {
         let file = Changing::open(path, locks)?;
-        let (dataset, place) = file::dataset(file.library(), path, name)?;
+        let (dataset, place) = match name {
+            Some(name) => links::dataset(file.library(), path, name)?,
+            None => file::only_dataset(file.library(), path)?,
+        };
         let Statement { info, conversion, fill, filters, .. } = Statement::read(&dataset, &place)?;
         info.check_axis(axis)?;
         let fail = |error: hdf5::Error| place.library("read the description", &error);

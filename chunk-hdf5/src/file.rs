@@ -198,22 +198,17 @@ fn names(file: &hdf5::File, place: &Place, wanted: impl Fn(&Found) -> bool) -> R
     Ok(entries.into_iter().filter(|(_, found)| wanted(found)).map(|(name, _)| name).collect())
 }
 
-/// Opens the dataset of this name, or the only one. Gives its name from the root too.
-pub(crate) fn dataset(file: &hdf5::File, path: &Path, name: Option<&str>) -> Result<(hdf5::Dataset, Place)> {
-    let Some(name) = name else {
-        let names = names(file, &Place::new(path, ""), Found::is_dataset)?;
-        return match names.as_slice() {
-            [] => Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: "/".to_owned(), near: Vec::new() }),
-            [only] => open_dataset(file, path, only),
-            _ => {
-                let names = names.into_iter().take(NEAR_NAMES).collect();
-                Err(Error::DatasetNotNamed { path: path.to_path_buf(), names })
-            }
-        };
-    };
-    let name = absolute(name);
-    refuse_external_links(file, &Place::new(path, &name))?;
-    open_dataset(file, path, &name)
+/// Opens the file's only dataset. Gives its name from the root too.
+pub(crate) fn only_dataset(file: &hdf5::File, path: &Path) -> Result<(hdf5::Dataset, Place)> {
+    let names = names(file, &Place::new(path, ""), Found::is_dataset)?;
+    match names.as_slice() {
+        [] => Err(Error::DatasetNotFound { path: path.to_path_buf(), dataset: "/".to_owned(), near: Vec::new() }),
+        [only] => open_dataset(file, path, only),
+        _ => {
+            let names = names.into_iter().take(NEAR_NAMES).collect();
+            Err(Error::DatasetNotNamed { path: path.to_path_buf(), names })
+        }
+    }
 }
 
 /// The datasets that chunkiter reads where none is named: `data`, else `data0`, `data1` and so on to the first gap.
@@ -253,24 +248,6 @@ pub(crate) fn open_dataset(file: &hdf5::File, path: &Path, name: &str) -> Result
     };
     let near = near_names(file, &place, Found::is_dataset)?;
     Err(Error::NotADataset { path: path.to_path_buf(), dataset: place.dataset, kind, near })
-}
-
-/// A link into another file may lead anywhere: it is not followed.
-fn refuse_external_links(file: &hdf5::File, place: &Place) -> Result<()> {
-    let fail = |error: hdf5::Error| place.library("open", &error);
-    let mut group = file.group("/").map_err(fail)?;
-    for part in place.dataset.split('/').filter(|part| !part.is_empty()) {
-        match library::link(&group, part).map_err(fail)? {
-            Some(Link::External { .. }) => return Err(place.unsupported("links into other files are not followed")),
-            Some(_) => {}
-            None => return Ok(()),
-        }
-        match group.group(part) {
-            Ok(inner) => group = inner,
-            Err(_) => return Ok(()),
-        }
-    }
-    Ok(())
 }
 
 /// Names in the file, the likeliest to be meant first, of what is `wanted`.

@@ -30,7 +30,7 @@ pub(crate) struct Opened {
 pub(crate) fn open(path: &Path, name: Option<&str>, options: ReadOptions) -> Result<Opened> {
     let (own, library_file) = file::open(path, options.locking)?;
     let Some(asked) = name else {
-        let (dataset, place) = file::dataset(&library_file, path, None)?;
+        let (dataset, place) = file::only_dataset(&library_file, path)?;
         return Ok(Opened { own, dataset, place });
     };
     let mut found = Found { path: path.to_path_buf(), own: Some(own), library_file, hops: 0 };
@@ -68,7 +68,7 @@ pub(crate) fn object(library_file: &hdf5::File, path: &Path, name: &str) -> Resu
 /// [`DatasetNotFound`](chunk_core::Error::DatasetNotFound), [`NotADataset`](chunk_core::Error::NotADataset).
 pub(crate) fn dataset(library_file: &hdf5::File, path: &Path, name: &str) -> Result<(hdf5::Dataset, Place)> {
     let place = place(library_file, path, name)?;
-    file::dataset(library_file, path, Some(&place.dataset))
+    file::open_dataset(library_file, path, &file::absolute(&place.dataset))
 }
 
 /// How far the way has led.

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use chunk_core::{Entry, EntryKind, Result, Shape};
-use hdf5::Dataset;
+use hdf5::{Dataset, Location};
 
 use crate::error::Place;
 use crate::file::{self, Found};
 use crate::library::{self, Class};
-use crate::{attributes, links, source};
+use crate::{attributes, source};
 
 /// Everything in a file, groups before what they hold; the root if it has attributes.
 pub(crate) fn entries(library_file: &hdf5::File, path: &Path) -> Result<Vec<Entry>> {
@@ -21,26 +21,28 @@ pub(crate) fn entries(library_file: &hdf5::File, path: &Path) -> Result<Vec<Entr
 
 /// What stands under a name. Something that cannot be read is listed with the reason.
 fn entry(library_file: &hdf5::File, path: &Path, name: String, found: &Found) -> Entry {
+    let place = Place::new(path, &name);
+    let mut has_attributes: Option<Location> = None;
     let kind = match found {
-        Found::Group => EntryKind::Group,
-        Found::Dataset => {
-            let place = Place::new(path, &name);
-            match library_file.dataset(&name).map_err(|error| place.library("open", &error)) {
-                Ok(dataset) => dataset_kind(&dataset, &place),
-                Err(error) => EntryKind::Unreadable(error.report()),
-            }
+        Found::Group => {
+            has_attributes = library_file.group(&name).ok().map(|group| (*group).clone());
+            EntryKind::Group
         }
+        Found::Dataset => match library_file.dataset(&name).map_err(|error| place.library("open", &error)) {
+            Ok(dataset) => {
+                has_attributes = Some((**dataset).clone());
+                dataset_kind(&dataset, &place)
+            }
+            Err(error) => EntryKind::Unreadable(error.report()),
+        },
         Found::NamedType => EntryKind::NamedType,
         Found::SoftLink(target) => EntryKind::Link { file: None, target: target.clone() },
         Found::ExternalLink { file, name } => EntryKind::Link { file: Some(file.clone()), target: name.clone() },
         Found::UnknownLink | Found::Unreadable => EntryKind::Unreadable(found.kind().to_owned()),
     };
     let mut entry = Entry::new(name, kind);
-    if matches!(found, Found::Group | Found::Dataset) {
-        let object = links::object(library_file, path, &entry.name);
-        let read = object.and_then(|(object, place)| attributes::read_all(&object, &place));
-        entry.attributes = read.unwrap_or_default();
-    }
+    let read = has_attributes.and_then(|object| attributes::read_all(&object, &place).ok());
+    entry.attributes = read.unwrap_or_default();
     entry
 }
 

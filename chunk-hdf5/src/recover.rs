@@ -63,12 +63,12 @@ pub(crate) fn mend(file: &DataFile) -> Result<Vec<String>> {
     if superblock.is_open_for_writing() {
         return Err(Error::NeedsRecovery { path: file.path().to_path_buf(), what: mark(&superblock).to_owned() });
     }
-    bring_back(file)
+    bring_back(file, superblock)
 }
 
-fn bring_back(file: &DataFile) -> Result<Vec<String>> {
+/// The same whatever its marks: `superblock` is that of the file.
+fn bring_back(file: &DataFile, mut superblock: Superblock) -> Result<Vec<String>> {
     let mut done = Vec::new();
-    let mut superblock = Superblock::read(file)?;
     let committing = superblock.is_committing();
     if committing {
         staged::complete(file)?;
@@ -109,7 +109,7 @@ pub(crate) fn recover(path: &Path, locking: FileLocking) -> Result<Vec<String>> 
         let place = Place::new(path, "");
         return Err(place.corrupt(format!("the file is truncated: {} bytes are missing at its end", end - length)));
     }
-    bring_back(&file)
+    bring_back(&file, superblock)
 }
 
 /// Sees to it that a file may be read: completes a commit of ours, and takes the mark of a dead writer away, no more than
@@ -131,7 +131,7 @@ pub(crate) fn before_reading(file: &DataFile, locking: FileLocking) -> Result<()
     // It may have changed before it was locked.
     let superblock = Superblock::read(&file)?;
     if superblock.is_committing() {
-        return if Sealed::open(path)?.is_none() { Err(needs()) } else { bring_back(&file).map(drop) };
+        return if Sealed::open(path)?.is_none() { Err(needs()) } else { bring_back(&file, superblock).map(drop) };
     }
     if superblock.is_open_for_shared_writing() {
         return Err(needs());

@@ -43,3 +43,20 @@ fn a_file_with_the_name_of_a_journal_is_kept() {
         assert_eq!(fs::read(&notes).unwrap(), b"notes");
     }
 }
+
+/// What is written through a link into another file would not be in the journal of this one.
+#[test]
+fn nothing_is_appended_through_links_into_another_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (there, here, more) = (path("there.h5"), path("here.h5"), path("more.npy"));
+    python::run("growing.py", &["make", &there, "v110", "0", "3", "none"]);
+    python::run("growing.py", &["link", &here, "there.h5"]);
+    program::succeed(&["convert", &format!("{there}::/other"), &more]);
+    let before = fs::read(&there).unwrap();
+    for name in ["/out/log", "/soft"] {
+        let error = program::fail(&["append", &format!("{here}::{name}"), &more], 1);
+        assert!(error.contains("links into other files are not followed"), "{error}");
+    }
+    assert_eq!(fs::read(&there).unwrap(), before);
+}

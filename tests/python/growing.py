@@ -3,6 +3,7 @@
     python growing.py make FILE earliest|v108|v110 AXIS WIDTH none|gzip|blosc   an empty dataset /group/log of int32
     python growing.py watch FILE AXIS ROWS STATES       reads until the file has so many rows, and prints how often; STATES,
                                                         numbers with commas, are all that it may have
+    python growing.py link FILE OTHER                   a file whose /soft leads through a link to /group/log of OTHER
     python growing.py check FILE AXIS ROWS [FILE AXIS ROWS ..]            the rows are there, or the file is refused
 """
 import sys
@@ -35,6 +36,12 @@ def check(path, axis, rows):
     assert (log == expected).all(), path
 
 
+def link(path, other):
+    with h5py.File(path, "w") as file:
+        file["out"] = h5py.ExternalLink(other, "/group")
+        file["soft"] = h5py.SoftLink("/out/log")
+
+
 def watch(path, axis, rows, states):
     axis, rows, states = int(axis), int(rows), {int(state) for state in states.split(",")}
     reads, refused, seen = 0, 0, [0]
@@ -59,6 +66,8 @@ if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
     if command == "make":
         make(*arguments)
+    elif command == "link":
+        link(*arguments)
     elif command == "watch":
         watch(*arguments)
     else:

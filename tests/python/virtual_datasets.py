@@ -112,6 +112,17 @@ def nested(layout):
         layout[half * 10 : (half + 1) * 10] = inner[half * 10 : (half + 1) * 10]
 
 
+def written(made):
+    """Writes each file, and what h5py then reads of its `v`."""
+    values = {}
+    for name, make in made.items():
+        with h5py.File(name, "w") as file:
+            make(file)
+        with h5py.File(name, "r") as file:
+            values[name] = {"shape": file["v"].shape, "values": file["v"][()].ravel().tolist()}
+    return values
+
+
 def write(folder):
     os.chdir(folder)
     for number in range(FILES):
@@ -130,12 +141,7 @@ def write(folder):
         "nested.h5": lambda file: virtual(file, (20, COLUMNS), nested),
         "gap.h5": lambda file: virtual(file, (FILES * ROWS + 2, COLUMNS), end_to_end),
     }
-    values = {}
-    for name, make in made.items():
-        with h5py.File(name, "w") as file:
-            make(file)
-        with h5py.File(name, "r") as file:
-            values[name] = {"shape": file["v"].shape, "values": file["v"][()].ravel().tolist()}
+    values = written(made)
     cycles()
     json.dump(values, sys.stdout)
 
@@ -184,13 +190,7 @@ def unions(folder):
         "planes.h5": lambda file: virtual(file, (4, 2, COLUMNS), planes_of_rows),
         "staggered.h5": staggered,
     }
-    values = {}
-    for name, make in made.items():
-        with h5py.File(name, "w") as file:
-            make(file)
-        with h5py.File(name, "r") as file:
-            values[name] = {"shape": file["v"].shape, "values": file["v"][()].ravel().tolist()}
-    json.dump(values, sys.stdout)
+    json.dump(written(made), sys.stdout)
 
 
 def growing(folder, count):

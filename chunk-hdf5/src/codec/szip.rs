@@ -85,7 +85,8 @@ impl Szip {
         let highest = (1 << self.bits) - 1;
         line.clear();
         while line.len() < wanted {
-            if self.decode_block(bits, line)?.is_none() || line.iter().any(|number| *number > highest) {
+            let begun = line.len();
+            if self.decode_block(bits, line)?.is_none() || line[begun..].iter().any(|number| *number > highest) {
                 return Ok(None);
             }
         }
