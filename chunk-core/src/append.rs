@@ -18,7 +18,7 @@ pub struct AppendPlan {
 
 #[derive(Debug)]
 struct Piece {
-    window: Window<Arc<dyn ChunkSource>>,
+    window: Window,
     /// Where the piece begins in the sink.
     offset: Shape,
     plan: Plan,
@@ -218,6 +218,10 @@ impl ChunkSink for Region<'_> {
 
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
         self.sink.write_from(&slab.shifted(self.offset), data, worker)
+    }
+
+    fn prepare(&self) -> Result<()> {
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<()> {

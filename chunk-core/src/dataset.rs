@@ -37,6 +37,17 @@ impl DatasetInfo {
         }
     }
 
+    /// The description of what an operation makes of this dataset: of the same shape, dtype and
+    /// chunks, under `name`, and no more.
+    ///
+    /// Identity, fill value and maximal shape are this dataset's own: a node that has them says so
+    /// itself, and cannot forward its input's by accident.
+    #[must_use]
+    pub fn derived(&self, name: impl Into<String>) -> Self {
+        let info = DatasetInfo::new(self.shape.clone(), self.dtype.clone()).with_name(name);
+        DatasetInfo { chunk_shape: self.chunk_shape.clone(), ..info }
+    }
+
     /// With `name` in messages.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {

@@ -312,6 +312,14 @@ pub enum Error {
         /// The schemes of the registry.
         known: String,
     },
+    /// A plan, or what an earlier process left of a job, was not made for this.
+    #[error("{dataset}: the plan was made for something else: {difference}")]
+    PlanMismatch {
+        /// The dataset or the job.
+        dataset: String,
+        /// What is different: what was found, and what was planned for.
+        difference: String,
+    },
     /// The run was cancelled.
     #[error("cancelled")]
     Cancelled,

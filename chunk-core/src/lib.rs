@@ -6,16 +6,17 @@
 //! it, or calls a function with each slab.
 //!
 //! ```
-//! use chunk_core::{MemorySource, Run};
+//! use chunk_core::{Element, Error, MemorySource, Run};
 //!
 //! let source = MemorySource::new([1000, 8], &vec![0.5_f64; 8000])?.with_chunk_shape([100, 8])?;
-//! let sum = Run::new().budget("64K".parse()?).fold(
-//!     &source,
-//!     |_, bytes| Ok(<f64 as chunk_core::Element>::from_bytes(bytes)?.iter().sum::<f64>()),
-//!     |a, b| Ok(a + b),
-//! )?;
-//! assert_eq!(sum, Some(4000.0));
-//! # Ok::<(), chunk_core::Error>(())
+//! let halves = std::sync::atomic::AtomicU64::new(0);
+//! Run::new().budget("64K".parse()?).visit::<Error>(&source, |slab, bytes| {
+//!     assert!(f64::from_bytes(bytes)?.iter().all(|element| *element == 0.5));
+//!     halves.fetch_add(slab.elements(), std::sync::atomic::Ordering::Relaxed);
+//!     Ok(())
+//! })?;
+//! assert_eq!(halves.into_inner(), 8000);
+//! # Ok::<(), Error>(())
 //! ```
 //!
 //! Formats are [`Backend`]s, collected in a [`Registry`]; this crate knows only arrays in memory
@@ -36,20 +37,25 @@ mod bytes;
 mod cast;
 mod casting;
 mod conversion;
+mod cost;
 mod data_file;
 mod dataset;
 mod dtype;
 mod element;
 mod error;
+mod execute;
+mod graph;
 mod grid;
 mod growing;
 mod identity;
 mod location;
 mod memory;
 mod new_file;
+mod operation;
 mod plan;
 mod planner;
 mod policy;
+mod reduction;
 mod registry;
 mod rows;
 mod run;
@@ -74,20 +80,24 @@ pub use crate::bytes::Bytes;
 pub use crate::cast::{CastSource, cast, cast_if_needed};
 pub use crate::casting::{Casting, result_type};
 pub use crate::conversion::Conversion;
+pub use crate::cost::{Calibration, Cost, Work};
 pub use crate::data_file::{DataFile, FileCursor};
 pub use crate::dataset::DatasetInfo;
 pub use crate::dtype::{DType, EnumType, Field, StructType, TimeStep, TimeUnit};
 pub use crate::element::{Element, Number};
 pub use crate::error::{Cause, Error, Result};
+pub use crate::graph::{read_node, total_cost, total_held_bytes};
 pub use crate::grid::{Grid, Positions};
 pub use crate::growing::Growing;
 pub use crate::identity::{Identity, IdentityBuilder};
 pub use crate::location::Location;
 pub use crate::memory::{MemoryBackend, MemoryOutput, MemorySink, MemorySource, chunked_bytes};
 pub use crate::new_file::{LazyFile, NewFile};
-pub use crate::plan::Plan;
+pub use crate::operation::{Apply, Need, Operation, Packed, Stepper, check_inputs, inputs_of};
+pub use crate::plan::{Plan, Tiling};
 pub use crate::planner::Planner;
 pub use crate::policy::{FilledCount, Missing, OpenPolicy, check_inside};
+pub use crate::reduction::{Blocks, Reduce, Reduction};
 pub use crate::registry::Registry;
 pub use crate::rows::{Rows, rows};
 pub use crate::run::{Done, Progress, Run};
@@ -95,7 +105,7 @@ pub use crate::scalar::Scalar;
 pub use crate::shape::Shape;
 pub use crate::sink::{ChunkSink, ChunkSinkExt};
 pub use crate::slab::Slab;
-pub use crate::source::{ChunkSource, ChunkSourceExt, Cost};
+pub use crate::source::{ChunkSource, ChunkSourceExt};
 pub use crate::spans::{Span, Spans, copy_region};
 pub use crate::steps::{Steps, reverse_rows, steps};
 pub use crate::window::Window;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::worker::lock;
 use crate::{
     Attribute, Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DatasetInfo, Element, Entry, Error, Grid, Growing,
-    Location, OpenPolicy, Result, Shape, Slab, Worker, copy_region,
+    Location, OpenPolicy, Operation, Result, Shape, Slab, Work, Worker, copy_region,
 };
 
 /// An array in memory as a source. Clones share the data.
@@ -71,8 +71,12 @@ impl ChunkSource for MemorySource {
         0
     }
 
-    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, chunked_bytes(&self.info, slab))
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Result<Cost> {
+        Ok(Cost::new(0, Work::copying(chunked_bytes(&self.info, slab))))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], _worker: &Worker) -> Result<()> {
@@ -191,7 +195,7 @@ impl ChunkSink for MemorySink {
     }
 
     fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, slab.bytes(self.info.dtype.size()))
+        Cost::new(0, Work::copying(slab.bytes(self.info.dtype.size())))
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], _worker: &Worker) -> Result<()> {
@@ -210,6 +214,10 @@ impl ChunkSink for MemorySink {
         }
         let whole = Slab::whole(&state.shape);
         copy_region(slab, data, slab, &mut state.data, &whole, size);
+        Ok(())
+    }
+
+    fn prepare(&self) -> Result<()> {
         Ok(())
     }
 

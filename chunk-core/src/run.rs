@@ -1,13 +1,16 @@
-//! The only executor: slabs of a plan, read, computed and written by workers.
+//! What is done with a source within a budget: copied, visited, reduced.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crate::execute::{Consecutive, Delivery, Execution};
+use crate::graph::Graph;
+use crate::reduction::{Blocks, Forest, Placed, partials};
 use crate::worker::lock;
-use crate::{Budget, Buffer, CancelToken, ChunkSink, ChunkSource, Error, Plan, Planner, Result, Slab, Worker};
+use crate::{
+    Budget, Calibration, CancelToken, ChunkSink, ChunkSource, Error, Plan, Planner, Reduce, Result, Slab, Worker,
+};
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +51,7 @@ pub trait Progress: Send + Sync {
 pub struct Run {
     budget: Budget,
     threads: usize,
+    calibration: Calibration,
     progress: Option<Arc<dyn Progress>>,
     cancel: CancelToken,
 }
@@ -71,6 +75,7 @@ impl Run {
         Run {
             budget: Budget::default(),
             threads: thread::available_parallelism().map_or(1, usize::from),
+            calibration: Calibration::default(),
             progress: None,
             cancel: CancelToken::new(),
         }
@@ -87,6 +92,13 @@ impl Run {
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
+        self
+    }
+
+    /// With choices and expected times by how fast this machine is.
+    #[must_use]
+    pub fn calibration(mut self, calibration: Calibration) -> Self {
+        self.calibration = calibration;
         self
     }
 
@@ -112,7 +124,7 @@ impl Run {
     /// The planner with this run's budget and threads.
     #[must_use]
     pub fn planner(&self) -> Planner {
-        Planner::new(self.budget).threads(self.threads)
+        Planner::new(self.budget).threads(self.threads).calibration(self.calibration)
     }
 
     /// Copies `source` into `sink` and finishes it.
@@ -129,21 +141,39 @@ impl Run {
     /// Copies `source` into `sink` by a plan made for both, and finishes it.
     ///
     /// # Errors
-    /// The first that reading or writing meets.
+    /// [`Error::PlanMismatch`] for a plan of another source; the first that reading or writing meets.
     pub fn copy_planned(&self, plan: &Plan, source: &dyn ChunkSource, sink: Box<dyn ChunkSink + '_>) -> Result<()> {
-        let work = |slab: &Slab, data: &[u8], worker: &Worker| sink.write_from(slab, data, worker);
-        self.drive(plan, source, &work, Delivery::AnyOrder(&mut |_, _, ()| Ok(())))?;
+        self.copy_part(plan, 0..plan.len(), source, &*sink)?;
         sink.finish()
+    }
+
+    /// Copies the slabs of `plan` with these numbers from `source` into `sink`, and does not finish it.
+    ///
+    /// # Errors
+    /// As [`Run::copy_planned`].
+    pub fn copy_part(
+        &self,
+        plan: &Plan,
+        slabs: Range<u64>,
+        source: &dyn ChunkSource,
+        sink: &dyn ChunkSink,
+    ) -> Result<()> {
+        let work = |slab: &Slab, data: &[u8], worker: &Worker| sink.write_from(slab, data, worker);
+        self.drive((plan, slabs, source), &work, Delivery::AnyOrder(&mut |_, _, _, ()| Ok(())))
     }
 
     /// Calls `visit` with each slab and its bytes, in any order, from several threads at once.
     ///
     /// # Errors
     /// Those of [`Planner::read`], then the first that reading or `visit` meets.
-    pub fn visit(&self, source: &dyn ChunkSource, visit: impl Fn(&Slab, &[u8]) -> Result<()> + Sync) -> Result<Plan> {
+    pub fn visit<E: From<Error> + Send>(
+        &self,
+        source: &dyn ChunkSource,
+        visit: impl Fn(&Slab, &[u8]) -> std::result::Result<(), E> + Sync,
+    ) -> std::result::Result<Plan, E> {
         let plan = self.planner().read(source)?;
         let work = |slab: &Slab, data: &[u8], _: &Worker| visit(slab, data);
-        self.drive(&plan, source, &work, Delivery::AnyOrder(&mut |_, _, ()| Ok(())))?;
+        self.drive((&plan, 0..plan.len(), source), &work, Delivery::AnyOrder(&mut |_, _, _, ()| Ok(())))?;
         Ok(plan)
     }
 
@@ -152,200 +182,92 @@ impl Run {
     ///
     /// # Errors
     /// Those of [`Planner::read_contiguous`], then the first that reading or `visit` meets.
-    pub fn visit_in_order(
+    pub fn visit_in_order<E: From<Error> + Send>(
         &self,
         source: &dyn ChunkSource,
-        mut visit: impl FnMut(&Slab, &[u8]) -> Result<()> + Send,
-    ) -> Result<Plan> {
+        mut visit: impl FnMut(&Slab, &[u8]) -> std::result::Result<(), E> + Send,
+    ) -> std::result::Result<Plan, E> {
         let plan = self.planner().read_contiguous(source)?;
-        let mut deliver = |slab: &Slab, data: &[u8], ()| visit(slab, data);
-        self.drive(&plan, source, &|_, _, _| Ok(()), Delivery::InOrder(&mut deliver))?;
+        let mut deliver = |_: u64, slab: &Slab, data: &[u8], ()| visit(slab, data);
+        self.drive((&plan, 0..plan.len(), source), &|_, _, _| Ok(()), Delivery::InOrder(0, &mut deliver))?;
         Ok(plan)
     }
 
-    /// Computes `map` of each slab on several threads and merges the results in the order of the slabs, `None` if
-    /// there are no slabs.
+    /// Reduces all of `source` to one value: see [`Reduce`].
+    ///
+    /// The result depends neither on the budget nor on the threads, also where merging rounds.
     ///
     /// # Errors
-    /// Those of [`Planner::read`], then the first that reading, `map` or `merge` meets.
-    pub fn fold<A: Send>(
+    /// Those of [`Planner::reduce`], then the first that reading or `reduce` meets.
+    pub fn reduce<R: Reduce>(
         &self,
         source: &dyn ChunkSource,
-        map: impl Fn(&Slab, &[u8]) -> Result<A> + Sync,
-        mut merge: impl FnMut(A, A) -> Result<A> + Send,
-    ) -> Result<Option<A>> {
-        let plan = self.planner().read(source)?;
-        let mut merged = None;
-        let mut deliver = |_: &Slab, _: &[u8], value| {
-            merged = Some(match merged.take() {
-                Some(before) => merge(before, value)?,
-                None => value,
-            });
+        reduce: &R,
+    ) -> std::result::Result<R::Output, R::Error> {
+        let plan = self.planner().reduce(source, reduce)?;
+        let axes: Vec<usize> = (0..source.info().shape.len()).collect();
+        let blocks = Blocks::new(source.info(), &axes);
+        let size = source.info().dtype.size();
+        let state = Mutex::new((Forest::new(), None));
+        let put = |placed: Placed<R::Accumulator>| -> std::result::Result<(), R::Error> {
+            let (forest, result) = &mut *lock(&state);
+            let merged = placed.put_into(forest, &mut |sum, later| reduce.merge(sum, later))?;
+            *result = merged.or(result.take());
             Ok(())
         };
-        self.drive(&plan, source, &|slab, data, _| map(slab, data), Delivery::InOrder(&mut deliver))?;
-        Ok(merged)
+        let work = |slab: &Slab, data: &[u8], worker: &Worker| {
+            let mut partial = |piece: &Slab, packed: &[u8]| -> std::result::Result<_, R::Error> {
+                let mut accumulator = reduce.start();
+                reduce.update(&mut accumulator, piece, packed)?;
+                Ok(accumulator)
+            };
+            partials(&blocks, (slab, data), size, worker, &mut partial, &mut |placed| put(placed))
+        };
+        self.drive((&plan, 0..plan.len(), source), &work, Delivery::AnyOrder(&mut |_, _, _, ()| Ok(())))?;
+        let (_, result) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        reduce.finish(result.unwrap_or_else(|| reduce.start()))
     }
 
-    /// Reads each slab and does `work` with it on several threads, then delivers what came of it.
-    fn drive<'run, R: Send>(
-        &'run self,
-        plan: &'run Plan,
-        source: &'run dyn ChunkSource,
-        work: &'run Work<'run, R>,
-        delivery: Delivery<'run, R>,
-    ) -> Result<()> {
-        let shared = Shared {
+    /// Reads the slabs with these numbers and does `work` with each on several threads, then delivers
+    /// what came of it.
+    fn drive<R: Send, E: From<Error> + Send>(
+        &self,
+        (plan, slabs, source): (&Plan, Range<u64>, &dyn ChunkSource),
+        work: &(dyn Fn(&Slab, &[u8], &Worker) -> std::result::Result<R, E> + Sync),
+        delivery: Delivery<'_, R, E>,
+    ) -> std::result::Result<(), E> {
+        plan.check(source)?;
+        let graph = Graph::new(source)?;
+        let root = graph.number(source);
+        let work = |_: usize, slab: &Slab, data: &[u8], worker: &Worker| work(slab, data, worker);
+        let execution = Execution {
             plan,
-            source,
-            work,
-            stop: self.cancel.child(),
-            next: AtomicU64::new(0),
-            turn: Mutex::new(Turn { delivery, done: Done::of(plan) }),
-            turned: Condvar::new(),
+            graph: &graph,
+            roots: &[root],
+            tasks: &Consecutive::new(slabs.clone()),
+            work: &work,
+            stop: self.stop(),
             progress: self.progress.as_deref(),
-            failed: Mutex::new(None),
+            done: Done::of(plan, &slabs),
         };
-        if let Some(progress) = shared.progress {
-            progress.update(Done::of(plan));
-        }
-        let serve = || shared.serve();
-        thread::scope(|scope| {
-            for _ in 1..plan.workers.min(plan.len().max(1) as usize) {
-                scope.spawn(serve);
-            }
-            serve();
-        });
-        match shared.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some((_, error)) => Err(error),
-            None => Ok(()),
-        }
+        execution.run(delivery)
+    }
+
+    /// A token of a pass: cancelled with the run, or alone.
+    pub(crate) fn stop(&self) -> CancelToken {
+        self.cancel.child()
     }
 }
 
 impl Done {
-    fn of(plan: &Plan) -> Self {
-        Done { slabs: 0, total_slabs: plan.len(), bytes: 0, total_bytes: plan.bytes() }
+    fn of(plan: &Plan, slabs: &Range<u64>) -> Self {
+        let total_slabs = slabs.end - slabs.start;
+        let total_bytes = if total_slabs == plan.len() {
+            plan.bytes()
+        } else {
+            slabs.clone().map(|number| plan.slab(number).bytes(plan.tiling.dtype.size())).sum()
+        };
+        Done { slabs: 0, total_slabs, bytes: 0, total_bytes }
     }
 }
 
-/// What several threads do with a slab, each with its own.
-type Work<'run, R> = dyn Fn(&Slab, &[u8], &Worker) -> Result<R> + Sync + 'run;
-/// What is done with the result, one slab at a time.
-type Deliver<'run, R> = dyn FnMut(&Slab, &[u8], R) -> Result<()> + Send + 'run;
-
-/// What the workers of one run share.
-struct Shared<'run, R> {
-    plan: &'run Plan,
-    source: &'run dyn ChunkSource,
-    work: &'run Work<'run, R>,
-    stop: CancelToken,
-    next: AtomicU64,
-    turn: Mutex<Turn<'run, R>>,
-    turned: Condvar,
-    progress: Option<&'run dyn Progress>,
-    /// The error of the earliest slab that failed; an error counts for more than having been cancelled by one.
-    failed: Mutex<Option<(u64, Error)>>,
-}
-
-/// What happens, one slab at a time, with what came of a slab.
-enum Delivery<'run, R> {
-    /// As it comes.
-    AnyOrder(&'run mut Deliver<'run, R>),
-    /// In the order of the slabs: workers that are ahead wait.
-    InOrder(&'run mut Deliver<'run, R>),
-}
-
-/// Who may deliver, and what was delivered.
-struct Turn<'run, R> {
-    delivery: Delivery<'run, R>,
-    done: Done,
-}
-
-impl<R> Turn<'_, R> {
-    fn is_for(&self, number: u64) -> bool {
-        matches!(self.delivery, Delivery::AnyOrder(_)) || self.done.slabs == number
-    }
-
-    fn deliver(&mut self, slab: &Slab, data: &[u8], result: R) -> Result<Done> {
-        let (Delivery::AnyOrder(deliver) | Delivery::InOrder(deliver)) = &mut self.delivery;
-        deliver(slab, data, result)?;
-        self.done.slabs += 1;
-        self.done.bytes += data.len() as u64;
-        Ok(self.done)
-    }
-}
-
-impl<R: Send> Shared<'_, R> {
-    /// Takes slab after slab until there are no more or the run is to stop.
-    fn serve(&self) {
-        let scratch = self.plan.share.reading + self.plan.share.writing;
-        let worker = Worker::in_run(self.plan.threads, scratch, self.stop.clone());
-        let mut buffer = Buffer::default();
-        loop {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            if number >= self.plan.len() {
-                return;
-            }
-            let served = catch_unwind(AssertUnwindSafe(|| self.serve_slab(number, &mut buffer, &worker)));
-            if let Err(error) = served.unwrap_or_else(|panic| Err(self.panicked(&*panic))) {
-                self.fail(number, error);
-                return;
-            }
-        }
-    }
-
-    fn serve_slab(&self, number: u64, buffer: &mut Buffer, worker: &Worker) -> Result<()> {
-        worker.check()?;
-        let slab = self.plan.slab(number);
-        let length = slab.bytes(self.plan.element_size) as usize;
-        if buffer.capacity() < length {
-            *buffer = Buffer::default();
-            *buffer = Buffer::zeroed(length)?;
-        }
-        buffer.set_len(length);
-        self.source.read_into(&slab, buffer, worker)?;
-        worker.check()?;
-        let result = (self.work)(&slab, buffer, worker)?;
-        self.deliver(number, &slab, buffer, result)
-    }
-
-    fn deliver(&self, number: u64, slab: &Slab, data: &[u8], result: R) -> Result<()> {
-        let mut turn = lock(&self.turn);
-        while !turn.is_for(number) {
-            if self.stop.is_cancelled() {
-                return Err(Error::Cancelled);
-            }
-            turn = self.turned.wait(turn).unwrap_or_else(PoisonError::into_inner);
-        }
-        let done = turn.deliver(slab, data, result)?;
-        drop(turn);
-        self.turned.notify_all();
-        if let Some(progress) = self.progress {
-            progress.update(done);
-        }
-        Ok(())
-    }
-
-    fn fail(&self, number: u64, error: Error) {
-        let mut failed = lock(&self.failed);
-        let rank = |number: u64, error: &Error| (matches!(error, Error::Cancelled), number);
-        if failed.as_ref().is_none_or(|(earliest, kept)| rank(number, &error) < rank(*earliest, kept)) {
-            *failed = Some((number, error));
-        }
-        self.stop.cancel();
-        drop(failed);
-        // A worker that is about to wait holds the turn while it looks at the token: so it hears this.
-        drop(lock(&self.turn));
-        self.turned.notify_all();
-    }
-
-    fn panicked(&self, panic: &(dyn Any + Send)) -> Error {
-        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-        let message = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Error::Panicked {
-            dataset: self.plan.source.clone(),
-            message: message.unwrap_or_else(|| "without a message".to_owned()),
-        }
-    }
-}

@@ -29,6 +29,15 @@ pub trait ChunkSink: fmt::Debug + Send + Sync {
     /// What [`Slab::check`] finds, before any input or output; then whatever writing meets.
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()>;
 
+    /// Makes everything written durable, still under its temporary name: what can fail of finishing is
+    /// done but for giving the output its name. Nothing is written afterwards. May be left out.
+    ///
+    /// A job with several outputs prepares all before it finishes the first.
+    ///
+    /// # Errors
+    /// Whatever the last writes meet.
+    fn prepare(&self) -> Result<()>;
+
     /// Makes everything written durable and visible under its final name. Also where nothing was written: all is the
     /// fill value then.
     ///
@@ -53,6 +62,10 @@ impl<T: ChunkSink + ?Sized> ChunkSink for Box<T> {
 
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
         (**self).write_from(slab, data, worker)
+    }
+
+    fn prepare(&self) -> Result<()> {
+        (**self).prepare()
     }
 
     fn finish(self: Box<Self>) -> Result<()> {

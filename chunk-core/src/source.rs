@@ -4,26 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread;
 
-use crate::{DatasetInfo, Element, Grid, Result, Shape, Slab, Worker};
-
-/// What serving one slab costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Cost {
-    /// Bytes that the call may hold beyond the caller's buffer, all its threads together.
-    pub scratch_bytes: u64,
-    /// Bytes that the call decodes or encodes. More than the slab has where chunks are cut: over a plan, the sum
-    /// tells how often the data are read.
-    pub moved_bytes: u64,
-}
-
-impl Cost {
-    /// The cost of holding `scratch_bytes` while moving `moved_bytes`.
-    #[must_use]
-    pub fn new(scratch_bytes: u64, moved_bytes: u64) -> Self {
-        Cost { scratch_bytes, moved_bytes }
-    }
-}
+use crate::{Cost, DatasetInfo, Element, Grid, Operation, Result, Shape, Slab, Worker, total_cost, total_held_bytes};
 
 /// A lazy array: a dataset of a file, or anything computed from others.
 ///
@@ -33,18 +14,28 @@ pub trait ChunkSource: fmt::Debug + Send + Sync {
     /// What the dataset is.
     fn info(&self) -> &DatasetInfo;
 
-    /// Bytes that the source holds between reads: an index of chunks, tables, caches, those of its inputs included.
-    /// Counted once in a plan; the data of an array in memory are the caller's own and do not count.
+    /// What it computes from which other sources; `None` for a leaf, which reads or makes its
+    /// elements itself.
+    fn operation(&self) -> Option<&dyn Operation>;
+
+    /// Bytes that the source itself holds between reads: an index of chunks, tables, caches. Those of
+    /// [its inputs](Operation::inputs) are theirs: a plan counts each node once. The data of an array
+    /// in memory are the caller's own and do not count.
     fn held_bytes(&self) -> u64;
 
-    /// What [`read_into`](ChunkSource::read_into) of `slab` costs with a worker of `threads` threads, that of all
-    /// inputs included. Never less than what is used.
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost;
+    /// What serving `slab` costs the source itself with a worker of `threads` threads: what
+    /// [its inputs](Operation::inputs) take is theirs, and their pieces are counted by the plan. Never
+    /// less than what is used.
+    ///
+    /// # Errors
+    /// What cannot be told, such as a file that must be looked at for it and is not there.
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost>;
 
     /// Fills `out` with `slab`: packed, row-major, in native byte order.
     ///
     /// `out` is aligned for the dtype and holds anything before; afterwards, unless an error is returned, every
-    /// byte is written. May be called from many threads at once.
+    /// byte is written. May be called from many threads at once. A node with an
+    /// [`Operation`] has [`read_node`](crate::read_node) do it.
     ///
     /// # Errors
     /// What [`Slab::check`] finds, before any input or output; then whatever reading meets.
@@ -59,11 +50,15 @@ macro_rules! forward_source {
                 (**self).info()
             }
 
+            fn operation(&self) -> Option<&dyn Operation> {
+                (**self).operation()
+            }
+
             fn held_bytes(&self) -> u64 {
                 (**self).held_bytes()
             }
 
-            fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+            fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
                 (**self).cost(slab, threads)
             }
 
@@ -87,6 +82,25 @@ forward_source!(Arc<T>, Box<T>, &T);
 /// # Ok::<(), chunk_core::Error>(())
 /// ```
 pub trait ChunkSourceExt: ChunkSource {
+    /// What reading `slab` takes, that of all inputs included: see [`total_cost`].
+    ///
+    /// # Errors
+    /// [`ChunkSource::cost`] of a node that fails.
+    fn total_cost(&self, slab: &Slab, threads: usize) -> Result<Cost>
+    where
+        Self: Sized,
+    {
+        total_cost(self, slab, threads)
+    }
+
+    /// Bytes held between reads, those of all inputs included, each node once.
+    fn total_held_bytes(&self) -> u64
+    where
+        Self: Sized,
+    {
+        total_held_bytes(self)
+    }
+
     /// Fills `out` with `slab`, row-major, on this thread.
     ///
     /// # Errors

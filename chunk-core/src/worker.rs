@@ -1,14 +1,15 @@
-//! What a run lends to one read or write: threads, reusable scratch, the word to stop.
+//! What a run lends to one read or write: threads, reusable scratch, a cancellation token.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{Buffer, Error, Result, Slab};
 
-/// Tells a run to stop; clones share the word.
+/// Tells a run to stop; clones are one token.
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken {
     own: Arc<AtomicBool>,
@@ -48,8 +49,35 @@ impl CancelToken {
 #[derive(Clone, Debug)]
 pub struct Worker {
     threads: usize,
+    team: Arc<Team>,
     pool: Arc<ScratchPool>,
+    granted: u64,
     cancel: CancelToken,
+}
+
+/// The threads that help a worker inside its slabs, begun when they are first needed. No other worker
+/// uses them: so whoever waits for them runs parts of its own slab only.
+struct Team {
+    helpers: usize,
+    threads: OnceLock<Option<ThreadPool>>,
+}
+
+impl Team {
+    fn new(threads: usize) -> Self {
+        Team { helpers: threads.saturating_sub(1), threads: OnceLock::new() }
+    }
+
+    fn threads(&self) -> Result<&ThreadPool> {
+        let begin = || ThreadPoolBuilder::new().num_threads(self.helpers).build().ok();
+        let threads = self.threads.get_or_init(begin).as_ref();
+        threads.ok_or_else(|| Error::InvalidArgument(format!("cannot begin {} threads", self.helpers)))
+    }
+}
+
+impl fmt::Debug for Team {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Team({} helpers)", self.helpers)
+    }
 }
 
 impl Default for Worker {
@@ -71,10 +99,31 @@ impl Worker {
         Worker::in_run(threads, u64::MAX, CancelToken::new())
     }
 
+    /// The same worker, that stops when `token` is cancelled.
+    #[must_use]
+    pub fn with_cancel(mut self, token: &CancelToken) -> Self {
+        self.cancel = token.clone();
+        self
+    }
+
     /// A worker of a run, whose scratch keeps at most `scratch_bytes` from slab to slab.
     pub(crate) fn in_run(threads: usize, scratch_bytes: u64, cancel: CancelToken) -> Self {
         let pool = Arc::new(ScratchPool { limit: scratch_bytes, state: Mutex::default() });
-        Worker { threads: threads.max(1), pool, cancel }
+        let threads = threads.max(1);
+        Worker { threads, team: Arc::new(Team::new(threads)), pool, granted: 0, cancel }
+    }
+
+    /// The same worker, with so many bytes granted.
+    pub(crate) fn granted(mut self, bytes: u64) -> Self {
+        self.granted = bytes;
+        self
+    }
+
+    /// Bytes that an operation may take beyond its [`scratch_bytes`](crate::Cost::scratch_bytes): what
+    /// the plan had room for of its [`wanted_bytes`](crate::Cost::wanted_bytes). None outside a run.
+    #[must_use]
+    pub fn granted_bytes(&self) -> u64 {
+        self.granted
     }
 
     /// How many threads may work on this slab at once, the caller's included.
@@ -127,12 +176,11 @@ impl Worker {
                 }
             }
         };
-        thread::scope(|scope| {
-            let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(serve)).collect();
-            serve();
-            for helper in helpers {
-                helper.join().unwrap_or_else(|panic| resume_unwind(panic));
+        self.team.threads()?.in_place_scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|_| serve());
             }
+            serve();
         });
         match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some((_, error)) => Err(error),
