@@ -98,7 +98,8 @@ impl Operation for CastSource {
     }
 
     fn compute(&self, slab: &Slab, _threads: usize, steps: &mut dyn Stepper) -> Result<()> {
-        steps.step(&[Need::apart(0, slab.clone())], &mut |inputs, out, worker| self.convert(inputs[0].data, out, worker))
+        steps
+            .step(&[Need::apart(0, slab.clone())], &mut |inputs, out, worker| self.convert(inputs[0].data, out, worker))
     }
 }
 

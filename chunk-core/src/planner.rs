@@ -464,8 +464,7 @@ impl<'a> Pass<'a> {
     /// The best slab shape for so many workers, if any fits.
     fn fit(&self, workers: usize, threads: usize, budget: u64) -> Result<Option<Candidate>> {
         let team = Team { pass: self, workers, threads, budget };
-        let preferred =
-            (self.info.bytes() / (NOMINAL_THREADS as u64 * SLABS_PER_THREAD)).min(PREFERRED_SLAB_BYTES);
+        let preferred = (self.info.bytes() / (NOMINAL_THREADS as u64 * SLABS_PER_THREAD)).min(PREFERRED_SLAB_BYTES);
         let found = if self.reduced.is_some() {
             team.first(self.reduced_shapes(preferred))?
         } else if self.contiguous {
@@ -522,9 +521,11 @@ impl<'a> Pass<'a> {
             let bytes = group.elements().saturating_mul(size).max(1);
             let most = extent(axes[last]).div_ceil(group[last]);
             let times = (preferred / bytes).clamp(1, most);
-            along.extend(halvings(times).filter(|times| *times > 1).map(|times| {
-                group.clone().with_axis(last, (group[last] * times).min(extent(axes[last])))
-            }));
+            along.extend(
+                halvings(times)
+                    .filter(|times| *times > 1)
+                    .map(|times| group.clone().with_axis(last, (group[last] * times).min(extent(axes[last])))),
+            );
         }
         along.push(group.clone());
         // Parts of a group, of whole blocks, along the first axis that blocks cut, and then the next.

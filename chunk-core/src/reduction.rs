@@ -476,13 +476,22 @@ pub trait Reduce: Sync {
     ///
     /// # Errors
     /// Elements that cannot be reduced.
-    fn update(&self, accumulator: &mut Self::Accumulator, piece: &Slab, data: &[u8]) -> std::result::Result<(), Self::Error>;
+    fn update(
+        &self,
+        accumulator: &mut Self::Accumulator,
+        piece: &Slab,
+        data: &[u8],
+    ) -> std::result::Result<(), Self::Error>;
 
     /// Adds what `later` holds, the accumulator of blocks that come after.
     ///
     /// # Errors
     /// What cannot be merged.
-    fn merge(&self, accumulator: &mut Self::Accumulator, later: Self::Accumulator) -> std::result::Result<(), Self::Error>;
+    fn merge(
+        &self,
+        accumulator: &mut Self::Accumulator,
+        later: Self::Accumulator,
+    ) -> std::result::Result<(), Self::Error>;
 
     /// Returns the result of all elements.
     ///

@@ -199,11 +199,7 @@ impl Run {
     ///
     /// # Errors
     /// Those of [`Planner::reduce`], then the first that reading or `reduce` meets.
-    pub fn reduce<R: Reduce>(
-        &self,
-        source: &dyn ChunkSource,
-        reduce: &R,
-    ) -> std::result::Result<R::Output, R::Error> {
+    pub fn reduce<R: Reduce>(&self, source: &dyn ChunkSource, reduce: &R) -> std::result::Result<R::Output, R::Error> {
         let plan = self.planner().reduce(source, reduce)?;
         let axes: Vec<usize> = (0..source.info().shape.len()).collect();
         let blocks = Blocks::new(source.info(), &axes);
@@ -270,4 +266,3 @@ impl Done {
         Done { slabs: 0, total_slabs, bytes: 0, total_bytes }
     }
 }
-

@@ -149,6 +149,13 @@ impl ChunkSink for AppendSink {
         })
     }
 
+    fn prepare(&self) -> Result<()> {
+        match &*self.opened() {
+            Some(open) => open.file.sync(),
+            None => Ok(()),
+        }
+    }
+
     fn finish(self: Box<Self>) -> Result<()> {
         let Some(open) = self.opened().take() else { unreachable!("nothing else takes it") };
         let Open { dataset, file, .. } = open;

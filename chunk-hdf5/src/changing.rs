@@ -80,6 +80,15 @@ impl Changing {
         committed.inspect_err(|_| self.failed.store(true, Ordering::Relaxed))
     }
 
+    /// Makes what was written to a new file durable, under its temporary name. Of a file that is there,
+    /// a commit does it all.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.check()?;
+        let Kind::New { library, new, .. } = &self.file else { return Ok(()) };
+        library.flush().map_err(|error| Place::new(&self.path, "").library("write", &error))?;
+        new.file().file().sync_all().map_err(|cause| Error::io(&self.path, "write", cause))
+    }
+
     /// Makes all changes durable and visible, and closes the file. All that the library has open in it must be closed.
     pub(crate) fn finish(self) -> Result<()> {
         self.check()?;

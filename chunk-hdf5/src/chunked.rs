@@ -3,7 +3,7 @@
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use chunk_core::{Buffer, Cost, DataFile, Grid, Result, Scalar, Scratch, Slab, Span, Spans, Worker, copy_region};
+use chunk_core::{Buffer, Cost, DataFile, Grid, Result, Scalar, Scratch, Slab, Span, Spans, Work, Worker, copy_region};
 
 use crate::cache::{Cache, Key};
 use crate::codec::{
@@ -104,7 +104,17 @@ impl Chunks {
             Some(blocks) => stored.min(WINDOW.max(2 * blocks.block)) + blocks.block + blocks.temporary + blocks.table,
             None => stored + chunk + self.pipeline.decode_scratch(chunk) + self.pipeline.hidden_bytes(chunk),
         };
-        Cost::new(scratch as u64, self.moved_bytes(slab))
+        Cost::new(scratch as u64, self.work(self.moved_bytes(slab)))
+    }
+
+    fn work(&self, moved: u64) -> Work {
+        if self.pipeline.is_identity(0) {
+            return Work::reading(moved);
+        }
+        let chunk = (self.chunk_bytes() as u64).max(1);
+        let stored = (u128::from(moved) * u128::from(self.index.most_stored()) / u128::from(chunk)) as u64;
+        let operations = moved.saturating_mul(self.pipeline.decode_operations());
+        Work::decoding(moved) + Work::reading(stored.min(moved)) + Work::computing(operations)
     }
 
     fn moved_bytes(&self, slab: &Slab) -> u64 {

@@ -253,6 +253,13 @@ impl ChunkSink for Hdf5Sink {
         self.write(slab, data, worker).inspect_err(|_| self.failed.store(true, Ordering::Relaxed))
     }
 
+    fn prepare(&self) -> Result<()> {
+        match &*lock(&self.output) {
+            Some(output) if !self.failed.load(Ordering::Relaxed) => output.file.sync(),
+            _ => Ok(()),
+        }
+    }
+
     fn finish(self: Box<Self>) -> Result<()> {
         if self.failed.load(Ordering::Relaxed) {
             return Err(self.destination.place.unsupported("an earlier write failed: the dataset is not complete"));

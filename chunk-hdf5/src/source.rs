@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    ChunkSource, Cost, DType, DataFile, DatasetEntry, DatasetInfo, Error, Grid, Identity, Result, Scalar, Slab,
-    Sources, Spans, Worker, copy_region,
+    ChunkSource, Cost, DType, DataFile, DatasetEntry, DatasetInfo, Error, Grid, Identity, Operation, Result, Scalar,
+    Slab, Sources, Spans, Work, Worker, copy_region,
 };
 use hdf5::dataset::Layout;
 use hdf5::plist::DatasetCreate;
@@ -232,23 +232,30 @@ impl ChunkSource for Hdf5Source {
         }
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
         let stored = slab.bytes(self.conversion.stored_size());
         let threads = threads as u64;
-        let converted = if self.converts() { stored + threads * self.conversion.scratch() as u64 } else { 0 };
-        let cost = match &self.data {
-            Data::Unwritten(_) => Cost::new(0, 0),
-            Data::Compact(_) | Data::External(_) => Cost::new(0, stored),
+        let mut cost = match &self.data {
+            Data::Unwritten(_) | Data::Compact(_) => Cost::new(0, Work::copying(stored)),
+            Data::External(_) => Cost::new(0, Work::reading(stored)),
             Data::Contiguous(_) => {
                 let whole = Slab::whole(&self.info.shape).bytes(self.conversion.stored_size());
-                Cost::new(DataFile::spans_scratch(whole) * threads, stored)
+                Cost::new(DataFile::spans_scratch(whole) * threads, Work::reading(stored))
             }
             Data::Chunked(chunks) => {
                 let cost = chunks.cost(slab);
-                Cost::new(cost.scratch_bytes * threads, cost.moved_bytes)
+                Cost::new(cost.scratch_bytes * threads, cost.work)
             }
         };
-        Cost::new(cost.scratch_bytes + converted, cost.moved_bytes)
+        if self.converts() {
+            cost.scratch_bytes += stored + threads * self.conversion.scratch() as u64;
+            cost.work += Work::copying(stored);
+        }
+        Ok(cost)
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

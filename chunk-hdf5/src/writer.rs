@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chunk_core::{Cost, Error, Grid, Result, Scalar, Scratch, Shape, Slab, Spans, Worker, copy_region};
+use chunk_core::{Cost, Error, Grid, Result, Scalar, Scratch, Shape, Slab, Spans, Work, Worker, copy_region};
 use hdf5::Dataset;
 
 use crate::codec::{CodecError, Pipeline};
@@ -193,7 +193,13 @@ impl ChunkWriter {
             held += length + FOREIGN + self.pipeline.decode_scratch(length);
         }
         let chunks = self.grid(shape).touched(slab).elements().min(threads as u64).max(1);
-        Cost::new(held as u64 * chunks, slab.bytes(self.element_size))
+        let bytes = slab.bytes(self.element_size);
+        let work = if self.pipeline.is_identity(0) {
+            Work::writing(bytes)
+        } else {
+            Work::encoding(bytes) + Work::computing(bytes.saturating_mul(self.pipeline.encode_operations()))
+        };
+        Cost::new(held as u64 * chunks, work)
     }
 
     /// Whether `slab` holds each chunk that it touches to the end.

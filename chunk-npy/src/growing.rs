@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use chunk_core::{ChunkSink, Cost, DataFile, DatasetInfo, Result, Slab, Worker};
+use chunk_core::{ChunkSink, Cost, DataFile, DatasetInfo, Result, Slab, Work, Worker};
 
 use crate::error::Place;
 use crate::header::Header;
@@ -85,7 +85,7 @@ impl ChunkSink for GrowingSink {
     }
 
     fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(self.layout.write_scratch(slab), slab.bytes(self.info.dtype.size()))
+        Cost::new(self.layout.write_scratch(slab), Work::writing(slab.bytes(self.info.dtype.size())))
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
@@ -99,6 +99,10 @@ impl ChunkSink for GrowingSink {
         self.layout.write(self.file.file(), &shape, slab, data, worker)?;
         self.end.fetch_max(slab.end(self.axis), Ordering::Relaxed);
         Ok(())
+    }
+
+    fn prepare(&self) -> Result<()> {
+        self.file.sync()
     }
 
     fn finish(self: Box<Self>) -> Result<()> {

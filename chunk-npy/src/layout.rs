@@ -1,6 +1,6 @@
 //! How the elements of an array lie in a file: slabs of it read and written, whatever their order and byte order.
 
-use chunk_core::{Cost, DataFile, Grid, Result, Shape, Slab, Spans, Worker};
+use chunk_core::{Cost, DataFile, Grid, Result, Shape, Slab, Spans, Work, Worker};
 
 use crate::data::Data;
 use crate::dtype::FileType;
@@ -55,13 +55,16 @@ impl Layout {
         let bytes = slab.bytes(self.size());
         if data.is_sequential() {
             let scratch = DECODER_BYTES + if self.fortran { bytes } else { 0 };
-            return Cost::new(scratch, self.stretch(shape, slab));
+            let stretch = self.stretch(shape, slab);
+            // A deflated member is decoded from where the last read ended, by zlib.
+            return Cost::new(scratch, Work::decoding(stretch) + Work::computing(stretch.saturating_mul(7)));
         }
         let all = shape.elements().saturating_mul(size);
         let gathered = DataFile::spans_scratch(all);
         let transposed = if self.fortran { bytes.min(BLOCK.max(size)) } else { 0 };
         let moved = if self.fortran { self.moved(shape, slab) } else { bytes };
-        Cost::new((gathered + transposed) * threads as u64, moved)
+        let copied = if self.fortran { Work::copying(bytes) } else { Work::default() };
+        Cost::new((gathered + transposed) * threads as u64, Work::reading(moved) + copied)
     }
 
     /// Bytes from the first to the last of `slab` in the file.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chunk_core::{ChunkSink, Cost, DatasetInfo, Error, LazyFile, Result, Slab, Worker};
+use chunk_core::{ChunkSink, Cost, DatasetInfo, Error, LazyFile, Result, Slab, Work, Worker};
 
 use crate::error::Place;
 use crate::header::Header;
@@ -84,7 +84,7 @@ impl ChunkSink for NpySink {
     }
 
     fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(self.layout.write_scratch(slab), slab.bytes(self.info.dtype.size()))
+        Cost::new(self.layout.write_scratch(slab), Work::writing(slab.bytes(self.info.dtype.size())))
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
@@ -99,11 +99,16 @@ impl ChunkSink for NpySink {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<()> {
+    fn prepare(&self) -> Result<()> {
         let header = self.grown(self.extent.load(Ordering::Relaxed))?;
         let file = self.output.get()?;
         file.set_length(header.length() + header.data_bytes())?;
         file.write_at(&header.bytes(), 0)?;
+        file.file().sync_all().map_err(|cause| Error::io(self.output.path(), "finish", cause))
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.prepare()?;
         self.output.publish()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chunk_core::{ChunkSource, Cost, DatasetInfo, Result, Slab, Worker};
+use chunk_core::{ChunkSource, Cost, DatasetInfo, Operation, Result, Slab, Worker};
 
 use crate::data::Data;
 use crate::file::NpyFile;
@@ -40,8 +40,12 @@ impl ChunkSource for NpySource {
         if self.data.is_sequential() { inflate::HELD_BYTES } else { 0 }
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        self.layout.cost(&self.data, &self.info.shape, slab, threads)
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        Ok(self.layout.cost(&self.data, &self.info.shape, slab, threads))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
