@@ -7,9 +7,9 @@ use crate::Context;
 use crate::dataset::{DatasetArg, dataset};
 use crate::failure::Outcome;
 use crate::inputs::Inputs;
-use crate::job::{Job, check_apart, described, output_location, plan_copy};
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
+use crate::report::{Report, check_apart, described, output_location, plan_copy};
 
 /// Adds datasets to the end of another, which is made if it is not there
 ///
@@ -52,7 +52,7 @@ impl AppendArgs {
         let end = sink.info().shape.get(inputs.axis).copied().unwrap_or(0);
         let plan = run.planner().append(std::slice::from_ref(&inputs.source), &*sink, inputs.axis, end)?;
         let job = self.job(inputs, sink.info(), plan.bytes(), plan.describe());
-        job.execute(run, &self.run, out, |run| run.append_planned(&plan, sink))
+        report.execute(run, &self.run, out, |run| run.append_planned(&plan, sink))
     }
 
     /// Makes the dataset, such that it can grow further.
@@ -65,7 +65,7 @@ impl AppendArgs {
             plan_copy(&context.registry, run, &inputs.source, &output, info, &self.output_options, Vec::new());
         let (plan, sink) = planned?;
         let job = self.job(inputs, sink.info(), plan.bytes(), plan.describe());
-        job.execute(run, &self.run, out, |run| run.copy_planned(&plan, &inputs.source, sink))
+        report.execute(run, &self.run, out, |run| run.copy_planned(&plan, &inputs.source, sink))
     }
 
     fn job(&self, inputs: &Inputs, output: &DatasetInfo, bytes: u64, plan: String) -> Job {

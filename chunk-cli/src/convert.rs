@@ -8,9 +8,9 @@ use clap::Args;
 use crate::Context;
 use crate::dataset::{Dataset, DatasetArg, dataset};
 use crate::failure::{Outcome, say};
-use crate::job::{Job, check_apart, described, output_location, plan_copy};
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
+use crate::report::{Report, check_apart, described, output_location, plan_copy};
 
 /// Copies a dataset: to another format, with other chunks, another filter or another dtype
 ///
@@ -53,7 +53,7 @@ impl ConvertArgs {
         let info = described(source.info());
         let planned = plan_copy(&context.registry, &run, &source, &output, info, &self.output_options, attributes);
         let (plan, sink) = planned?;
-        let job = Job {
+        let report = Report {
             what: format!("convert {}", self.input),
             input: self.input.to_string(),
             output: sink.info().name.clone(),
@@ -61,7 +61,7 @@ impl ConvertArgs {
             plan: plan.describe(),
             json: self.json,
         };
-        job.execute(&run, &self.run, out, |run| run.copy_planned(&plan, &source, sink))
+        report.execute(&run, &self.run, out, |run| run.copy_planned(&plan, &source, sink))
     }
 
     /// The attributes that come along; those that cannot are told.

@@ -12,9 +12,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chunk_core::{
-    Budget, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Error, Location, Plan, Result, Run,
+    Budget, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Error, Job, Location, Plan, Result, Run,
 };
-use chunk_ops::Staged;
 use clap::Args;
 
 use crate::Context;
@@ -127,7 +126,7 @@ impl Demo<'_> {
         self.run.planner().create(noise, noise.info(), &build)
     }
 
-    fn plan_transform(&self, source: Arc<dyn ChunkSource>, axis: usize, name: &str) -> Result<Staged> {
+    fn plan_transform(&self, source: Arc<dyn ChunkSource>, axis: usize, name: &str) -> Result<Job> {
         let input = source.info().clone();
         let node = chunk_ops::fft(source, axis)?;
         let info = fft::output_info(&input, node.info(), axis);
@@ -139,8 +138,8 @@ impl Demo<'_> {
     fn plans(&self) -> Result<Vec<String>> {
         let mut plans = vec![format!("write {INPUT}\n{}", self.plan_input(&self.noise())?.0.describe())];
         for (axis, name) in OUTPUTS {
-            let staged = self.plan_transform(Arc::new(self.noise()), axis, name)?;
-            plans.push(format!("transform along axis {axis} to {name}\n{}", staged.describe()));
+            let job = self.plan_transform(Arc::new(self.noise()), axis, name)?;
+            plans.push(format!("transform along axis {axis} to {name}\n{}", job.describe()));
         }
         Ok(plans)
     }
@@ -164,10 +163,10 @@ impl Demo<'_> {
 
         let mut finding = verify::input(&noise, &*self.context.registry.open(&input)?)?;
         for (axis, name) in OUTPUTS {
-            let staged = self.plan_transform(self.context.registry.open(&input)?, axis, name)?;
+            let job = self.plan_transform(self.context.registry.open(&input)?, axis, name)?;
             let seconds = timed(|| {
                 let watched = self.args.run.watch(&self.run, format!("fft along axis {axis}"));
-                staged.execute(watched.run())
+                job.execute(watched.run())
             })?;
             let output = self.location(name);
             let stored = made.add(output.path());

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, CreateOptions, DatasetInfo, Location, Registry, Result, Run};
-use chunk_ops::{Fft, Staged};
+use chunk_core::{ChunkSource, CreateOptions, DatasetInfo, Job, Location, Output, Registry, Result, Run};
+use chunk_ops::Fft;
 use clap::Args;
 
 use crate::Context;
 use crate::dataset::{Dataset, DatasetArg, dataset};
 use crate::failure::Outcome;
-use crate::job::{Job, check_apart, output_location, with_overwrite_hint};
 use crate::names::{axis_of, folder};
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
+use crate::report::{Report, check_apart, output_location, with_overwrite_hint};
 
 /// Transforms a dataset along any axis, the chunked one included
 ///
@@ -58,16 +58,16 @@ impl FftArgs {
         let info = self.output_options.wished(output_info(&input, node.info(), axis))?;
         let options = self.output_options.create_options();
         let run = self.run.to_run(context);
-        let staged = plan(&context.registry, node, &run, &output, &info, &options)?;
-        let job = Job {
+        let planned = plan(&context.registry, node, &run, &output, &info, &options)?;
+        let report = Report {
             what: format!("fft {}", self.input),
             input: self.input.to_string(),
             output: output.to_string(),
             bytes: info.bytes(),
-            plan: staged.describe(),
+            plan: planned.describe(),
             json: self.json,
         };
-        job.execute(&run, &self.run, out, |run| staged.execute(run))
+        report.execute(&run, &self.run, out, |run| planned.execute(run))
     }
 
     fn node(&self, source: Arc<dyn ChunkSource>, axis: usize) -> Result<Fft> {
@@ -92,9 +92,9 @@ pub(crate) fn plan(
     output: &Location,
     info: &DatasetInfo,
     options: &CreateOptions,
-) -> Result<Staged> {
+) -> Result<Job> {
     let build = |info: DatasetInfo| registry.create(output, info, options);
-    Staged::plan(Arc::new(node), run, folder(output.path()), info, &build)
+    Job::plan(run, vec![Output::new(Arc::new(node), info.clone(), build)], folder(output.path()))
         .map_err(|error| with_overwrite_hint(error, options))
 }
 

@@ -157,7 +157,7 @@ fn hash(source: &dyn ChunkSource, run: &Run) -> Result<String> {
     let mut digest = Sha256::new();
     run.visit_in_order(source, |_, bytes| {
         packer.pack(bytes, |packed| digest.update(packed));
-        Ok(())
+        Ok::<(), Error>(())
     })?;
     Ok(hexadecimal(digest))
 }

@@ -28,7 +28,7 @@ mod fft;
 mod hash;
 mod info;
 mod inputs;
-mod job;
+
 mod ls;
 mod names;
 mod options;
@@ -36,6 +36,7 @@ mod output;
 mod places;
 mod progress;
 mod recover;
+mod report;
 mod show;
 mod stack;
 mod stats;

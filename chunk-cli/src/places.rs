@@ -1,6 +1,6 @@
 //! A source of places, by which selections work on what is no source.
 
-use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Grid, Location, Result, Shape, Slab, Worker};
+use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Grid, Location, Operation, Result, Shape, Slab, Work, Worker};
 
 /// Each element is its own place in row-major order: what is selected of it tells what is selected of a dataset of its
 /// shape.
@@ -24,8 +24,12 @@ impl ChunkSource for Places {
         0
     }
 
-    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, slab.bytes(size_of::<u64>()))
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Result<Cost> {
+        Ok(Cost::new(0, Work::computing(slab.elements())))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

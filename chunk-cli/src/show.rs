@@ -119,7 +119,8 @@ impl Corners {
     }
 
     fn plans(&self, run: &Run) -> Result<Vec<String>> {
-        let plan = |(from, _)| Ok(run.planner().read_contiguous(&Window::new(&self.source, from)?)?.describe());
+        let plan =
+            |(from, _)| Ok(run.planner().read_contiguous(&Window::new(Arc::clone(&self.source), from)?)?.describe());
         self.corners().into_iter().map(plan).collect()
     }
 
@@ -127,10 +128,10 @@ impl Corners {
         let size = self.source.info().dtype.size();
         let mut elements = Buffer::zeroed(self.shown.bytes(size) as usize)?;
         for (from, to) in self.corners() {
-            run.visit_in_order(&Window::new(&self.source, from)?, |slab, bytes| {
+            run.visit_in_order(&Window::new(Arc::clone(&self.source), from)?, |slab, bytes| {
                 let place = slab.shifted(to.start());
                 copy_region(&place, bytes, &place, &mut elements, &self.shown, size);
-                Ok(())
+                Ok::<(), Error>(())
             })?;
         }
         Ok(elements)

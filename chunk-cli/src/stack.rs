@@ -10,11 +10,11 @@ use crate::Context;
 use crate::dataset::{DatasetArg, dataset, part};
 use crate::failure::{Outcome, say};
 use crate::inputs::{Inputs, pool};
-use crate::job::{Job, check_apart, described, output_location, plan_copy, with_overwrite_hint};
 use crate::names::axis_of;
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::{Out, print, print_json};
 use crate::progress::ProgressWhen;
+use crate::report::{Report, check_apart, described, output_location, plan_copy, with_overwrite_hint};
 
 /// Puts many datasets, end to end, into a new one: copied, or as a virtual dataset or a manifest
 ///
@@ -65,7 +65,7 @@ impl StackArgs {
         let planned =
             plan_copy(&context.registry, &run, &inputs.source, &output, info, &self.output_options, Vec::new());
         let (plan, sink) = planned?;
-        let job = Job {
+        let report = Report {
             what: format!("stack {output}"),
             input: inputs.name(),
             output: sink.info().name.clone(),
@@ -73,7 +73,7 @@ impl StackArgs {
             plan: plan.describe(),
             json: self.json,
         };
-        job.execute(&run, &self.run, out, |run| run.copy_planned(&plan, &inputs.source, sink))
+        report.execute(&run, &self.run, out, |run| run.copy_planned(&plan, &inputs.source, sink))
     }
 
     fn write_virtual(&self, context: &Context, out: &mut Out) -> Outcome {

@@ -145,17 +145,9 @@ impl Verifier<'_> {
                     return Err(Error::Cancelled);
                 }
             }
-            Ok(Vec::new())
+            Ok(())
         };
-        let found = watched.run().fold(
-            &source,
-            |slab, _| Ok(source.take(slab)),
-            |first, next| {
-                tell(first)?;
-                tell(next)
-            },
-        );
-        let found = found.and_then(|left| tell(left.unwrap_or_default()));
+        let found = watched.run().map_in_order(&source, |slab, _| Ok(source.take(slab)), |_, damages| tell(damages));
         match (failure, found) {
             (Some(failure), _) => Err(failure),
             (None, Ok(_)) => Ok(()),
@@ -263,12 +255,16 @@ impl ChunkSource for Lenient {
         self.source.info()
     }
 
-    fn held_bytes(&self) -> u64 {
-        self.source.held_bytes()
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        self.source.cost(slab, threads)
+    fn held_bytes(&self) -> u64 {
+        self.source.total_held_bytes()
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        self.source.total_cost(slab, threads)
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
@@ -313,7 +309,11 @@ mod tests {
             0
         }
 
-        fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+        fn operation(&self) -> Option<&dyn Operation> {
+            None
+        }
+
+        fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
             self.0.cost(slab, threads)
         }
 

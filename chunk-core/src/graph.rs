@@ -287,13 +287,13 @@ pub(crate) struct Tally<'g, 'a> {
     /// How many reads the one being looked at stands for.
     times: u64,
     work: Work,
-    /// The work of each node, and the bytes that were read of it.
-    by_node: Vec<(Work, u64)>,
+    /// The work of each node itself.
+    by_node: Vec<Work>,
 }
 
 impl<'g, 'a> Tally<'g, 'a> {
     fn new(graph: &'g Graph<'a>, threads: usize) -> Self {
-        let by_node = vec![(Work::default(), 0); graph.nodes.len()];
+        let by_node = vec![Work::default(); graph.nodes.len()];
         let (uses, work) = (Uses::default(), Work::default());
         Tally { graph, threads, uses, live: 0, peak: 0, wanted: 0, times: 1, work, by_node }
     }
@@ -308,14 +308,9 @@ impl<'g, 'a> Tally<'g, 'a> {
         Cost { scratch_bytes: self.peak, wanted_bytes: self.wanted, work: self.work }
     }
 
-    /// Bytes that were read of node `number`.
-    pub(crate) fn bytes_of(&self, number: usize) -> u64 {
-        self.by_node[number].1
-    }
-
     /// The work of node `number` itself.
     pub(crate) fn work_of(&self, number: usize) -> Work {
-        self.by_node[number].0
+        self.by_node[number]
     }
 
     /// Counts a read of `slab` of node `number` into a buffer that is there.
@@ -325,7 +320,7 @@ impl<'g, 'a> Tally<'g, 'a> {
         }
         let bytes = self.bytes(number, slab);
         match self.shared(number, slab)? {
-            None => self.own(number, slab, bytes),
+            None => self.own(number, slab),
             Some(freed) => {
                 self.work += Work::copying(bytes).times(self.times);
                 self.live -= freed;
@@ -346,7 +341,7 @@ impl<'g, 'a> Tally<'g, 'a> {
         // The first use computes it to a buffer of its own, which lives until the last.
         if uses & KEPT == 0 {
             self.take(bytes);
-            self.own(number, slab, bytes)?;
+            self.own(number, slab)?;
         }
         let left = (uses & !KEPT).saturating_sub(1);
         self.uses.0.insert(piece, left | KEPT);
@@ -362,15 +357,13 @@ impl<'g, 'a> Tally<'g, 'a> {
         self.peak = self.peak.max(self.live);
     }
 
-    fn own(&mut self, number: usize, slab: &Slab, bytes: u64) -> Result<()> {
+    fn own(&mut self, number: usize, slab: &Slab) -> Result<()> {
         let node = &self.graph.nodes[number];
         let cost = node.source.cost(slab, self.threads)?;
         let work = cost.work.times(self.times);
         self.work += work;
         self.wanted = self.wanted.max(cost.wanted_bytes);
-        let of_node = &mut self.by_node[number];
-        of_node.0 += work;
-        of_node.1 = of_node.1.saturating_add(bytes.saturating_mul(self.times));
+        self.by_node[number] += work;
         let Some(operation) = node.source.operation() else {
             self.peak = self.peak.max(self.live.saturating_add(cost.scratch_bytes));
             return Ok(());
@@ -429,7 +422,7 @@ impl Stepper for TallySteps<'_, '_, '_> {
                 let bytes = self.tally.bytes(input, &need.slab);
                 self.tally.take(bytes);
                 freed += bytes;
-                self.tally.own(input, &need.slab, bytes)?;
+                self.tally.own(input, &need.slab)?;
             }
         }
         self.tally.momentarily(self.scratch);
@@ -568,15 +561,7 @@ impl Stepper for ReadSteps<'_, '_, '_, '_> {
 }
 
 /// Replaces nodes of the graph below `root`: those that `replace` has something for, and above them
-/// all that read them. Shared nodes stay shared.
-pub(crate) fn rebuild(
-    root: &Arc<dyn ChunkSource>,
-    replace: &dyn Fn(&dyn ChunkSource) -> Option<Arc<dyn ChunkSource>>,
-) -> Result<Arc<dyn ChunkSource>> {
-    rebuild_with(root, replace, &mut HashMap::new())
-}
-
-/// The same for several roots, which then share what they shared.
+/// all that read them. Shared nodes stay shared, those of several roots too if `made` is handed on.
 pub(crate) fn rebuild_with(
     root: &Arc<dyn ChunkSource>,
     replace: &dyn Fn(&dyn ChunkSource) -> Option<Arc<dyn ChunkSource>>,

@@ -111,6 +111,10 @@ impl Planner {
         self
     }
 
+    pub(crate) fn budget_bytes(&self) -> u64 {
+        self.budget.bytes()
+    }
+
     /// Plans to read all of `source`, in slabs of any shape.
     ///
     /// # Errors
@@ -340,11 +344,6 @@ impl<'a> Pass<'a> {
     /// Counting `bytes` that others hold during the pass.
     pub(crate) fn beside(self, bytes: u64) -> Self {
         Pass { beside: bytes, ..self }
-    }
-
-    /// The numbers of the roots in the graph.
-    pub(crate) fn roots(&self) -> &[usize] {
-        &self.roots
     }
 
     fn tiling(&self, slab_shape: Shape) -> Tiling {

@@ -12,15 +12,15 @@ use crate::{Buffer, DatasetInfo, Error, Grid, Result, Shape, Slab, Worker, copy_
 
 /// How a node reduces its one input along some of its axes.
 ///
+/// The axes of the result are those that are kept, or all of them, of one element where they are
+/// reduced.
+///
 /// Given by [`Operation::reduction`](crate::Operation::reduction). Core reads the input block by block;
 /// each block goes into accumulators of its own, one for each element of the result that it has part
 /// in, and those are merged. Accumulators are bytes, so that a job can keep them.
 pub trait Reduction: fmt::Debug + Send + Sync {
     /// The axes of the input that are reduced, ascending.
     fn axes(&self) -> &[usize];
-
-    /// The piece of the input that `slab` of the result comes from: whole along the reduced axes.
-    fn needs(&self, slab: &Slab) -> Slab;
 
     /// Bytes of the accumulators of so many elements of the result.
     fn accumulator_bytes(&self, elements: u64) -> u64;
@@ -337,6 +337,30 @@ pub(crate) fn copy_bytes(blocks: &Blocks, slab: &Slab, size: usize) -> u64 {
     most
 }
 
+/// The piece of `input` that `slab` of a result comes from: whole along the reduced axes.
+pub(crate) fn input_of(input: &DatasetInfo, axes: &[usize], slab: &Slab) -> Slab {
+    let whole = Slab::whole(&input.shape);
+    let keeps_all = slab.ndim() == whole.ndim();
+    let kept = (0..whole.ndim()).filter(|axis| !axes.contains(axis)).enumerate();
+    kept.fold(whole.clone(), |region, (index, axis)| {
+        let from = if keeps_all { axis } else { index };
+        region.with_axis(axis, slab.start()[from]..slab.end(from))
+    })
+}
+
+/// The part of a result that `slab` of the input has part in.
+pub(crate) fn output_of(slab: &Slab, axes: &[usize], result: &DatasetInfo) -> Slab {
+    let keeps_all = result.shape.len() == slab.ndim();
+    let along = |axis: usize| match (axes.contains(&axis), keeps_all) {
+        (true, true) => Some((0, 1)),
+        (true, false) => None,
+        (false, _) => Some((slab.start()[axis], slab.count()[axis])),
+    };
+    let axes: Vec<(u64, u64)> = (0..slab.ndim()).filter_map(along).collect();
+    let (start, count): (Vec<u64>, Vec<u64>) = axes.into_iter().unzip();
+    Slab::new(start, count)
+}
+
 /// Where a read outside a job goes through its input: group by group.
 fn group_slabs(input: &DatasetInfo, blocks: &Blocks, region: &Slab) -> impl Iterator<Item = Slab> {
     let mut chunk: Vec<u64> = input.shape.iter().map(|extent| (*extent).max(1)).collect();
@@ -360,7 +384,7 @@ pub(crate) fn reduce_slab(
 ) -> Result<()> {
     let blocks = Blocks::new(input, reduction.axes());
     let (size, length) = (input.dtype.size(), reduction.accumulator_bytes(slab.elements()) as usize);
-    let region = reduction.needs(slab);
+    let region = input_of(input, reduction.axes(), slab);
     if region.is_empty() {
         let mut none = Buffer::zeroed(length)?;
         reduction.start(&mut none);
@@ -401,7 +425,7 @@ pub(crate) fn count(
     let (number, info) = input;
     let blocks = Blocks::new(info, reduction.axes());
     let accumulators = reduction.accumulator_bytes(slab.elements()).saturating_mul(blocks.waiting() + 2);
-    let region = reduction.needs(slab);
+    let region = input_of(info, reduction.axes(), slab);
     let mut pieces = group_slabs(info, &blocks, &region);
     let Some(first) = pieces.next() else {
         tally.momentarily(accumulators);

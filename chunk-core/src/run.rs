@@ -1,5 +1,6 @@
 //! What is done with a source within a budget: copied, visited, reduced.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -193,6 +194,54 @@ impl Run {
         Ok(plan)
     }
 
+    /// Computes `map` of each slab on several threads, and calls `deliver` with what came of it, in the
+    /// order of the slabs, one at a time. Which slabs there are depends on the budget.
+    ///
+    /// # Errors
+    /// Those of [`Planner::read`], then the first that reading, `map` or `deliver` meets.
+    pub fn map_in_order<A: Send, E: From<Error> + Send>(
+        &self,
+        source: &dyn ChunkSource,
+        map: impl Fn(&Slab, &[u8]) -> std::result::Result<A, E> + Sync,
+        mut deliver: impl FnMut(&Slab, A) -> std::result::Result<(), E> + Send,
+    ) -> std::result::Result<Plan, E> {
+        let plan = self.planner().read(source)?;
+        let work = |slab: &Slab, data: &[u8], _: &Worker| map(slab, data);
+        let mut deliver = |_: u64, slab: &Slab, _: &[u8], value| deliver(slab, value);
+        self.drive((&plan, 0..plan.len(), source), &work, Delivery::InOrder(0, &mut deliver))?;
+        Ok(plan)
+    }
+
+    /// Computes `map` of blocks of `source` and merges the results, `None` if there are no elements.
+    ///
+    /// Blocks follow from the description of `source` alone, and are merged as a fixed binary tree, the
+    /// earlier block first: the result depends neither on the budget nor on the threads. What `A` holds
+    /// beyond its own size is not counted; [`Run::reduce`] counts it.
+    ///
+    /// ```
+    /// use chunk_core::{Element, Error, MemorySource, Run};
+    ///
+    /// let x = MemorySource::new([4], &[0.1, 0.2, 0.3, 0.4])?;
+    /// let sum = Run::new().fold(
+    ///     &x,
+    ///     |_, bytes| Ok::<_, Error>(f64::from_bytes(bytes)?.iter().sum::<f64>()),
+    ///     |a, b| Ok(a + b),
+    /// )?;
+    /// assert_eq!(sum, Some(1.0));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Run::reduce`].
+    pub fn fold<A: Send, E: From<Error> + Send>(
+        &self,
+        source: &dyn ChunkSource,
+        map: impl Fn(&Slab, &[u8]) -> std::result::Result<A, E> + Sync,
+        merge: impl Fn(A, A) -> std::result::Result<A, E> + Sync,
+    ) -> std::result::Result<Option<A>, E> {
+        self.reduce(source, &Fold { map, merge, types: PhantomData })
+    }
+
     /// Reduces all of `source` to one value: see [`Reduce`].
     ///
     /// The result depends neither on the budget nor on the threads, also where merging rounds.
@@ -264,5 +313,49 @@ impl Done {
             slabs.clone().map(|number| plan.slab(number).bytes(plan.tiling.dtype.size())).sum()
         };
         Done { slabs: 0, total_slabs, bytes: 0, total_bytes }
+    }
+}
+
+/// A fold by two functions, as a reduction.
+struct Fold<M, G, A, E> {
+    map: M,
+    merge: G,
+    types: PhantomData<fn() -> (A, E)>,
+}
+
+impl<M, G, A, E> Reduce for Fold<M, G, A, E>
+where
+    M: Fn(&Slab, &[u8]) -> std::result::Result<A, E> + Sync,
+    G: Fn(A, A) -> std::result::Result<A, E> + Sync,
+    A: Send,
+    E: From<Error> + Send,
+{
+    type Accumulator = Option<A>;
+    type Output = Option<A>;
+    type Error = E;
+
+    fn held_bytes(&self) -> u64 {
+        size_of::<Option<A>>() as u64
+    }
+
+    fn start(&self) -> Option<A> {
+        None
+    }
+
+    fn update(&self, accumulator: &mut Option<A>, piece: &Slab, data: &[u8]) -> std::result::Result<(), E> {
+        let value = (self.map)(piece, data)?;
+        self.merge(accumulator, Some(value))
+    }
+
+    fn merge(&self, accumulator: &mut Option<A>, later: Option<A>) -> std::result::Result<(), E> {
+        *accumulator = match (accumulator.take(), later) {
+            (Some(a), Some(b)) => Some((self.merge)(a, b)?),
+            (a, b) => a.or(b),
+        };
+        Ok(())
+    }
+
+    fn finish(&self, accumulator: Option<A>) -> std::result::Result<Option<A>, E> {
+        Ok(accumulator)
     }
 }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Error, Identity, Result, Shape, Slab, Worker};
+use chunk_core::{
+    ChunkSource, Cost, DType, DatasetInfo, Error, Identity, Need, Operation, Reduction, Result, Shape, Slab, Stepper,
+    Work, Worker, inputs_of, read_node,
+};
 use num_complex::Complex;
 use rustfft::FftDirection;
 
 use crate::kernel::Kernel;
 use crate::lines::Layout;
 use crate::real::{Number, Real, elements, elements_mut};
-use crate::staged::LineOperation;
 use crate::widen::widen;
 
 /// Changes when results of the same input may differ in their last bits.
@@ -30,15 +32,15 @@ const LEAST_ROW_BYTES: u64 = 4096;
 /// # Results
 /// The same to the last bit whatever the slab, the threads and the budget.
 pub struct Fft {
-    input: Arc<dyn ChunkSource>,
+    input: [Arc<dyn ChunkSource>; 1],
     info: DatasetInfo,
-    operation: Operation,
+    transform: Transform,
     kernel: Arc<AnyKernel>,
 }
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Operation {
+struct Transform {
     kind: Kind,
     axis: usize,
     /// Extent of the axis that has the longer lines: the input's, or that of [`irfft`]'s result.
@@ -211,7 +213,7 @@ impl Kind {
     }
 }
 
-impl Operation {
+impl Transform {
     fn kernel<T: Real>(self, complex_input: bool) -> Kernel<T> {
         match (self.kind, complex_input) {
             (Kind::HalfInverse, _) => Kernel::backward(self.length),
@@ -239,7 +241,7 @@ impl Operation {
 
     /// What the result of `input` is.
     fn info(self, input: &DatasetInfo, single: bool) -> DatasetInfo {
-        let Operation { kind, axis, .. } = self;
+        let Transform { kind, axis, .. } = self;
         let extent = self.extent();
         let half_inverse = kind == Kind::HalfInverse;
         let length = if half_inverse { format!(", n {extent}") } else { String::new() };
@@ -248,6 +250,7 @@ impl Operation {
             .with_chunk_shape(granule(input, axis).with_axis(axis, extent));
         info.identity = input.identity.as_ref().map(|identity| {
             let parameters = Identity::builder(kind.name()).input(identity).field("numerics", NUMERICS);
+            let parameters = parameters.field("kernel", kernel_level());
             parameters.field("axis", axis.to_string()).field("n", extent.to_string()).finish()
         });
         info
@@ -276,104 +279,122 @@ impl Fft {
             return Err(Error::InvalidArgument(what));
         }
         let length = usable_length(length, x)?;
-        let operation = Operation { kind, axis, length };
-        let info = operation.info(x, single);
+        let transform = Transform { kind, axis, length };
+        let info = transform.info(x, single);
         let complex = x.dtype.is_complex();
         let kernel = if single {
-            AnyKernel::Single(operation.kernel(complex))
+            AnyKernel::Single(transform.kernel(complex))
         } else {
-            AnyKernel::Double(operation.kernel(complex))
+            AnyKernel::Double(transform.kernel(complex))
         };
-        Ok(Fft { input, info, operation, kernel: Arc::new(kernel) })
+        Ok(Fft { input: [input], info, transform, kernel: Arc::new(kernel) })
     }
 
     /// The lines that `slab` needs of the input.
     fn input_slab(&self, slab: &Slab) -> Slab {
-        let axis = self.operation.axis;
-        let extent = self.input.info().shape[axis];
-        let used = match self.operation.kind {
-            Kind::HalfInverse => extent.min(self.operation.length as u64 / 2 + 1),
+        let axis = self.transform.axis;
+        let extent = self.input[0].info().shape[axis];
+        let used = match self.transform.kind {
+            Kind::HalfInverse => extent.min(self.transform.length as u64 / 2 + 1),
             Kind::Forward | Kind::Inverse | Kind::HalfForward => extent,
         };
         slab.with_axis(axis, 0..used)
     }
 
     fn way(&self, slab: &Slab) -> Way {
-        let axis = self.operation.axis;
-        let full = matches!(self.operation.kind, Kind::Forward | Kind::Inverse);
+        let axis = self.transform.axis;
+        let full = matches!(self.transform.kind, Kind::Forward | Kind::Inverse);
         if !full || slab.count()[axis] < self.info.shape[axis] {
             return Way::Apart;
         }
         let contiguous = Layout::new(slab, axis).columns == 1;
-        match (contiguous, self.input.info().dtype.is_complex()) {
+        match (contiguous, self.input[0].info().dtype.is_complex()) {
             (false, _) => Way::Columns,
             (true, true) => Way::Lines,
             (true, false) => Way::LinesFromTail,
         }
     }
 
-    /// Bytes that serving `slab` holds beyond the buffer, apart from what the input holds.
-    fn scratch<T: Real>(&self, kernel: &Kernel<T>, slab: &Slab, threads: usize) -> u64 {
-        let layout = Layout::new(slab, self.operation.axis);
-        let bytes = match self.way(slab) {
+    /// What transforming `slab` takes, once its input is there.
+    fn own_cost<T: Real>(&self, kernel: &Kernel<T>, slab: &Slab, threads: usize) -> Cost {
+        let layout = Layout::new(slab, self.transform.axis);
+        let way = self.way(slab);
+        let bytes = match way {
             Way::Lines => kernel.lines_bytes(layout, threads, false),
             Way::LinesFromTail => kernel.lines_bytes(layout, threads, true),
             Way::Apart if layout.columns == 1 => kernel.lines_bytes(layout, threads, true),
             Way::Columns | Way::Apart => kernel.columns_bytes(layout, threads),
         };
-        let apart = if self.way(slab) == Way::Apart { self.apart_bytes::<T>(slab) } else { 0 };
-        apart + bytes as u64
+        let widened = if way == Way::Apart && self.widens::<T>() { self.widened_bytes::<T>(slab) } else { 0 };
+        let lines = (layout.blocks * layout.columns) as u64;
+        let input = self.input_slab(slab).bytes(self.input[0].info().dtype.size());
+        // Columns are gathered to tiles and scattered from them.
+        let copied = match way {
+            Way::Lines => 0,
+            Way::LinesFromTail => input,
+            Way::Columns | Way::Apart => input + slab.bytes(self.info.dtype.size()),
+        };
+        let work = Work::computing(lines.saturating_mul(kernel.operations())) + Work::copying(copied);
+        Cost::new(widened + bytes as u64, work)
+    }
+
+    /// Whether the input's elements are of another type than the arithmetic's, real or complex.
+    fn widens<T: Real>(&self) -> bool {
+        let dtype = &self.input[0].info().dtype;
+        !dtype.is_complex() && *dtype != T::DTYPE
     }
 
     /// Bytes of the input's lines in the precision of the arithmetic.
-    fn apart_bytes<T: Real>(&self, slab: &Slab) -> u64 {
-        let complex = self.input.info().dtype.is_complex();
-        let size = if complex { size_of::<Complex<T>>() } else { size_of::<T>() };
-        self.input_slab(slab).bytes(size)
+    fn widened_bytes<T: Real>(&self, slab: &Slab) -> u64 {
+        self.input_slab(slab).bytes(size_of::<T>())
     }
 
-    fn read<T: Real>(&self, kernel: &Kernel<T>, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
-        let layout = Layout::new(slab, self.operation.axis);
-        let dtype = &self.input.info().dtype;
+    fn steps<T: Real>(&self, kernel: &Kernel<T>, slab: &Slab, stepper: &mut dyn Stepper) -> Result<()> {
+        let layout = Layout::new(slab, self.transform.axis);
+        let dtype = &self.input[0].info().dtype;
         let way = self.way(slab);
-        if way != Way::Apart {
-            let tail = out.len() - slab.bytes(dtype.size()) as usize;
-            self.input.read_into(slab, &mut out[tail..], worker)?;
+        if way == Way::Apart {
+            let needs = [Need::apart(0, self.input_slab(slab))];
+            return stepper.step(&needs, &mut |inputs, out, worker| match self.transform.kind {
+                Kind::HalfInverse => self.apart::<T, T>(kernel, slab, inputs[0].data, elements_mut(out)?, worker),
+                _ => self.apart::<T, Complex<T>>(kernel, slab, inputs[0].data, elements_mut(out)?, worker),
+            });
         }
-        match way {
+        // What is read lies at the end of the buffer that its transform fills.
+        let tail = (slab.bytes(self.info.dtype.size()) - slab.bytes(dtype.size())) as usize;
+        stepper.step(&[Need::inside(0, slab.clone(), tail)], &mut |_, out, worker| match way {
             Way::Lines => kernel.in_place(elements_mut(out)?, worker),
             Way::LinesFromTail => kernel.lines_from_tail(dtype, out, worker),
-            Way::Columns => {
+            Way::Columns | Way::Apart => {
                 if !dtype.is_complex() {
                     widen(dtype, out, worker, |value: T| Complex::new(value, T::zero()))?;
                 }
                 kernel.columns::<Complex<T>, Complex<T>>(None, elements_mut(out)?, layout, 0, worker)
             }
-            Way::Apart if self.operation.kind == Kind::HalfInverse => {
-                self.read_apart::<T, T>(kernel, slab, elements_mut(out)?, worker)
-            }
-            Way::Apart => self.read_apart::<T, Complex<T>>(kernel, slab, elements_mut(out)?, worker),
-        }
+        })
     }
 
-    /// Reads the input to a buffer of its own, and transforms from there.
-    fn read_apart<T: Real, O: Number<T>>(
+    /// Transforms from the input's packed lines, which lie in a buffer of their own.
+    fn apart<T: Real, O: Number<T>>(
         &self,
         kernel: &Kernel<T>,
         slab: &Slab,
+        input: &[u8],
         out: &mut [O],
         worker: &Worker,
     ) -> Result<()> {
-        let dtype = &self.input.info().dtype;
-        let wanted = self.input_slab(slab);
-        let mut input = worker.scratch(self.apart_bytes::<T>(slab) as usize)?;
-        let tail = input.len() - wanted.bytes(dtype.size()) as usize;
-        self.input.read_into(&wanted, &mut input[tail..], worker)?;
+        let dtype = &self.input[0].info().dtype;
         if dtype.is_complex() {
-            return self.transform_apart::<T, Complex<T>, O>(kernel, slab, elements(&input)?, out, worker);
+            return self.transform_apart::<T, Complex<T>, O>(kernel, slab, elements(input)?, out, worker);
         }
-        widen(dtype, &mut input, worker, |value: T| value)?;
-        self.transform_apart::<T, T, O>(kernel, slab, elements(&input)?, out, worker)
+        if !self.widens::<T>() {
+            return self.transform_apart::<T, T, O>(kernel, slab, elements(input)?, out, worker);
+        }
+        let mut wide = worker.scratch(self.widened_bytes::<T>(slab) as usize)?;
+        let tail = wide.len() - input.len();
+        wide[tail..].copy_from_slice(input);
+        widen(dtype, &mut wide, worker, |value: T| value)?;
+        self.transform_apart::<T, T, O>(kernel, slab, elements(&wide)?, out, worker)
     }
 
     fn transform_apart<T: Real, I: Number<T>, O: Number<T>>(
@@ -384,7 +405,7 @@ impl Fft {
         out: &mut [O],
         worker: &Worker,
     ) -> Result<()> {
-        let axis = self.operation.axis;
+        let axis = self.transform.axis;
         let layout = Layout::new(slab, axis);
         let first = slab.start()[axis] as usize;
         if layout.columns == 1 {
@@ -404,9 +425,20 @@ fn usable_length(length: u64, input: &DatasetInfo) -> Result<usize> {
     if fits { Ok(length as usize) } else { Err(too_long()) }
 }
 
+/// The processor's instructions that the transforms use: their last bits differ by it.
+fn kernel_level() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if std::is_x86_feature_detected!("avx") && std::is_x86_feature_detected!("fma") {
+        return "avx";
+    } else if std::is_x86_feature_detected!("sse4.1") {
+        return "sse4.1";
+    }
+    if cfg!(target_arch = "aarch64") { "neon" } else { "scalar" }
+}
+
 impl std::fmt::Debug for Fft {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fft").field("operation", &self.operation).field("input", &self.input).finish_non_exhaustive()
+        f.debug_struct("Fft").field("transform", &self.transform).field("input", &self.input[0]).finish_non_exhaustive()
     }
 }
 
@@ -415,53 +447,54 @@ impl ChunkSource for Fft {
         &self.info
     }
 
+    fn operation(&self) -> Option<&dyn Operation> {
+        Some(self)
+    }
+
     fn held_bytes(&self) -> u64 {
         let tables = match &*self.kernel {
             AnyKernel::Single(kernel) => kernel.tables(),
             AnyKernel::Double(kernel) => kernel.tables(),
         };
-        self.input.held_bytes() + tables as u64
+        tables as u64
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        let reading = self.input.cost(&self.input_slab(slab), threads);
-        let own = match &*self.kernel {
-            AnyKernel::Single(kernel) => self.scratch(kernel, slab, threads),
-            AnyKernel::Double(kernel) => self.scratch(kernel, slab, threads),
-        };
-        Cost::new(reading.scratch_bytes.saturating_add(own), reading.moved_bytes)
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        Ok(match &*self.kernel {
+            AnyKernel::Single(kernel) => self.own_cost(kernel, slab, threads),
+            AnyKernel::Double(kernel) => self.own_cost(kernel, slab, threads),
+        })
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
-        slab.check(&self.info, out.len())?;
-        if slab.is_empty() {
-            return Ok(());
-        }
-        match &*self.kernel {
-            AnyKernel::Single(kernel) => self.read(kernel, slab, out, worker),
-            AnyKernel::Double(kernel) => self.read(kernel, slab, out, worker),
-        }
+        read_node(self, slab, out, worker)
     }
 }
 
-impl LineOperation for Fft {
-    fn input(&self) -> &Arc<dyn ChunkSource> {
+impl Operation for Fft {
+    fn name(&self) -> &str {
+        self.transform.kind.name()
+    }
+
+    fn inputs(&self) -> &[Arc<dyn ChunkSource>] {
         &self.input
     }
 
-    fn axis(&self) -> usize {
-        self.operation.axis
+    fn over(&self, inputs: Vec<Arc<dyn ChunkSource>>) -> Result<Arc<dyn ChunkSource>> {
+        let [input] = inputs_of(self, inputs)?;
+        let single = matches!(*self.kernel, AnyKernel::Single(_));
+        let info = self.transform.info(input.info(), single);
+        Ok(Arc::new(Fft { input: [input], info, transform: self.transform, kernel: self.kernel.clone() }))
     }
 
-    fn over(&self, input: Arc<dyn ChunkSource>) -> Result<Arc<dyn ChunkSource>> {
-        let x = self.input.info();
-        input.info().check_dtype(&x.dtype)?;
-        if input.info().shape != x.shape {
-            let what = format!("{} has another shape than {}", input.info().name, x.name);
-            return Err(Error::InvalidArgument(what));
+    fn reduction(&self) -> Option<&dyn Reduction> {
+        None
+    }
+
+    fn compute(&self, slab: &Slab, _threads: usize, stepper: &mut dyn Stepper) -> Result<()> {
+        match &*self.kernel {
+            AnyKernel::Single(kernel) => self.steps(kernel, slab, stepper),
+            AnyKernel::Double(kernel) => self.steps(kernel, slab, stepper),
         }
-        let single = matches!(*self.kernel, AnyKernel::Single(_));
-        let info = self.operation.info(input.info(), single);
-        Ok(Arc::new(Fft { input, info, operation: self.operation, kernel: self.kernel.clone() }))
     }
 }

@@ -53,6 +53,17 @@ impl<T: Real> Kernel<T> {
         Kernel { step, length, scale: scale(length, FftDirection::Inverse), conjugate: false }
     }
 
+    /// Operations that transforming a line takes: `5 n log2 n` for complex numbers, half of it for real
+    /// ones.
+    pub(crate) fn operations(&self) -> u64 {
+        let complex = 5.0 * self.length as f64 * (self.length.max(2) as f64).log2();
+        #[expect(clippy::cast_sign_loss, reason = "a count")]
+        match self.step {
+            Step::Complex(_) => complex as u64,
+            Step::Forward(_) | Step::Backward(_) => (complex / 2.0) as u64,
+        }
+    }
+
     /// Complex numbers that a line takes while it is transformed.
     pub(crate) fn slot(&self) -> usize {
         match self.step {

@@ -6,11 +6,7 @@
 //! works on lines of its own, gathered in tiles where they are not contiguous.
 //!
 //! Along an axis that the input's chunks cut, a run over a small budget needs the same chunks for several slabs.
-//! [`Staged::plan`] weighs that against an intermediate on disk, [`Staged::describe`] says what came of it, and
-//! [`Staged::execute`] does it. Other operations on whole lines take part by implementing [`LineOperation`].
-//!
-//! [`TileFile`] is that intermediate: an array in a file without a name, written in one shape of slabs and read in
-//! another.
+//! A [`Job`](chunk_core::Job) weighs that against an intermediate on disk, anywhere in a graph.
 
 #![forbid(unsafe_code)]
 
@@ -18,11 +14,6 @@ mod fft;
 mod kernel;
 mod lines;
 mod real;
-mod space;
-mod staged;
-mod tiles;
 mod widen;
 
 pub use crate::fft::{Fft, fft, ifft, irfft, rfft};
-pub use crate::staged::{LineOperation, Staged, Strategy};
-pub use crate::tiles::{TileFile, TileSink, TileSource};

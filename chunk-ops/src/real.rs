@@ -8,6 +8,9 @@ use rustfft::FftNum;
 
 /// The precision that a transform computes in.
 pub(crate) trait Real: FftNum + Pod {
+    /// Its dtype.
+    const DTYPE: DType;
+
     /// Reads packed elements of `dtype`, each passed through `wrap`, into `out`, as many as both hold.
     fn read<E>(dtype: &DType, bytes: &[u8], out: &mut [E], wrap: impl Fn(Self) -> E);
 
@@ -16,6 +19,8 @@ pub(crate) trait Real: FftNum + Pod {
 }
 
 impl Real for f32 {
+    const DTYPE: DType = DType::F32;
+
     fn read<E>(dtype: &DType, bytes: &[u8], out: &mut [E], wrap: impl Fn(Self) -> E) {
         match dtype {
             DType::F16 => each(bytes, out, |number| wrap(f16::from_ne_bytes(number).to_f32())),
@@ -31,6 +36,8 @@ impl Real for f32 {
 
 /// 64-bit integers lose digits, as with NumPy.
 impl Real for f64 {
+    const DTYPE: DType = DType::F64;
+
     fn read<E>(dtype: &DType, bytes: &[u8], out: &mut [E], wrap: impl Fn(Self) -> E) {
         match dtype {
             DType::Bool => each(bytes, out, |[byte]| wrap(f64::from(u8::from(byte != 0)))),

@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 use std::sync::Arc;
 
 use chunk_core::{ChunkSinkExt, ChunkSource, Complex, DType, DatasetInfo, Element, MemorySource, Result, Slab};
-use chunk_ops::{Fft, TileFile, TileSink, TileSource, fft, ifft, irfft, rfft};
+use chunk_ops::{Fft, fft, ifft, irfft, rfft};
 use chunk_testkit::{SourceCase, source_conformance};
 
 chunk_testkit::measure_memory!();

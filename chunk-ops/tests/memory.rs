@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use chunk_core::{
-    Budget, Buffer, ChunkSink, ChunkSource, Cost, DType, DatasetInfo, MemorySource, Result, Run, Slab, Worker,
+    Budget, Buffer, ChunkSink, ChunkSource, ChunkSourceExt, Cost, DType, DatasetInfo, Job, MemorySource, Output,
+    Result, Run, Slab, Work, Worker,
 };
-use chunk_ops::{Fft, Staged, Strategy, fft, ifft, irfft, rfft};
+use chunk_ops::{Fft, fft, ifft, irfft, rfft};
 use chunk_testkit::PeakAlloc;
 
 chunk_testkit::measure_memory!();
@@ -29,7 +30,7 @@ fn reading_is_counted(node: &Fft, slab: &Slab) {
     let size = node.info().dtype.size();
     let mut out = Buffer::zeroed(slab.bytes(size) as usize).unwrap();
     for threads in [1, 2, 3] {
-        let said = node.cost(slab, threads).scratch_bytes as usize;
+        let said = node.total_cost(slab, threads).unwrap().scratch_bytes as usize;
         let worker = Worker::with_threads(threads);
         let (result, peak, _) = measured(|| node.read_into(slab, &mut out, &worker));
         result.unwrap();
@@ -62,11 +63,15 @@ impl ChunkSink for Nowhere {
     }
 
     fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, slab.bytes(self.0.dtype.size()))
+        Cost::new(0, Work::encoding(slab.bytes(self.0.dtype.size())))
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], _worker: &Worker) -> Result<()> {
         slab.check(&self.0, data.len())
+    }
+
+    fn prepare(&self) -> Result<()> {
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
@@ -83,10 +88,11 @@ fn a_run_is_counted(dtype: &DType, axis: usize, budget: u64, threads: usize) -> 
     let output = node.info().clone().with_chunk_shape([32, count / 512]);
     let run = Run::new().budget(Budget::new(budget).unwrap()).threads(threads);
     let build = |info| Ok(Box::new(Nowhere(info)) as Box<dyn ChunkSink>);
-    let staged = Staged::plan(node.clone(), &run, &std::env::temp_dir(), &output, &build).unwrap();
-    let (said, what) = (staged.peak_bytes(), staged.describe());
-    let two = staged.strategy() != &Strategy::Direct;
-    let (result, peak, _) = measured(|| staged.execute(&run));
+    let outputs = vec![Output::new(node.clone(), output, build)];
+    let job = Job::plan(&run, outputs, &std::env::temp_dir()).unwrap();
+    let (said, what) = (job.peak_bytes(), job.describe());
+    let two = job.stages() > 1;
+    let (result, peak, _) = measured(|| job.execute(&run));
     result.unwrap();
     // The tables are in the plan and were made before.
     let peak = peak as u64 + node.held_bytes();

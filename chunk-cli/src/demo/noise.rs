@@ -1,6 +1,6 @@
 //! Noise that is computed where it is read.
 
-use chunk_core::{ChunkSource, Complex, Cost, DType, DatasetInfo, Number, Result, Slab, Worker};
+use chunk_core::{ChunkSource, Complex, Cost, DType, DatasetInfo, Number, Operation, Result, Slab, Work, Worker};
 
 /// Complex noise, nearly normal, each part a multiple of 1/1024 as a digitiser would give: it compresses about as
 /// measurements do. Any element can be had alone, so neither the dataset nor a check of it needs memory.
@@ -52,8 +52,12 @@ impl ChunkSource for Noise {
         0
     }
 
-    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, slab.bytes(ELEMENT))
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Result<Cost> {
+        Ok(Cost::new(0, Work::computing(slab.elements().saturating_mul(16))))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Result, Slab, Worker};
+use chunk_core::{
+    ChunkSource, Cost, DType, DatasetInfo, Need, Operation, Reduction, Result, Slab, Stepper, Work, Worker, inputs_of,
+    read_node,
+};
 
 use super::compare::Comparison;
 
 /// An array of bools: true where two sources of one shape differ.
 #[derive(Debug)]
 pub(super) struct Differs {
-    a: Arc<dyn ChunkSource>,
-    b: Arc<dyn ChunkSource>,
+    inputs: [Arc<dyn ChunkSource>; 2],
     comparison: Comparison,
     info: DatasetInfo,
 }
@@ -20,11 +22,7 @@ impl Differs {
         let name = format!("diff({}, {})", a.info().name, b.info().name);
         let mut info = DatasetInfo::new(a.info().shape.clone(), DType::Bool).with_name(name);
         info.chunk_shape = a.info().chunk_shape.clone().or_else(|| b.info().chunk_shape.clone());
-        Differs { a, b, comparison, info }
-    }
-
-    fn bytes(&self, slab: &Slab) -> (u64, u64) {
-        (slab.bytes(self.a.info().dtype.size()), slab.bytes(self.b.info().dtype.size()))
+        Differs { inputs: [a, b], comparison, info }
     }
 }
 
@@ -33,26 +31,47 @@ impl ChunkSource for Differs {
         &self.info
     }
 
-    fn held_bytes(&self) -> u64 {
-        self.a.held_bytes().saturating_add(self.b.held_bytes())
+    fn operation(&self) -> Option<&dyn Operation> {
+        Some(self)
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        let (a, b) = (self.a.cost(slab, threads), self.b.cost(slab, threads));
-        let (bytes_a, bytes_b) = self.bytes(slab);
-        // One is read after the other, but what the first took may be kept for the next slab.
-        let scratch = a.scratch_bytes.saturating_add(b.scratch_bytes).saturating_add(bytes_a).saturating_add(bytes_b);
-        Cost::new(scratch, a.moved_bytes.saturating_add(b.moved_bytes))
+    fn held_bytes(&self) -> u64 {
+        0
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Result<Cost> {
+        Ok(Cost::new(0, Work::computing(slab.elements())))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
-        slab.check(&self.info, out.len())?;
-        let (bytes_a, bytes_b) = self.bytes(slab);
-        let (mut a, mut b) = (worker.scratch(bytes_a as usize)?, worker.scratch(bytes_b as usize)?);
-        self.a.read_into(slab, &mut a, worker)?;
-        self.b.read_into(slab, &mut b, worker)?;
-        self.comparison.mark(&a, &b, out);
-        Ok(())
+        read_node(self, slab, out, worker)
+    }
+}
+
+impl Operation for Differs {
+    fn name(&self) -> &str {
+        "not_equal"
+    }
+
+    fn inputs(&self) -> &[Arc<dyn ChunkSource>] {
+        &self.inputs
+    }
+
+    fn over(&self, inputs: Vec<Arc<dyn ChunkSource>>) -> Result<Arc<dyn ChunkSource>> {
+        let [a, b] = inputs_of(self, inputs)?;
+        Ok(Arc::new(Differs::new(a, b, self.comparison.clone())))
+    }
+
+    fn reduction(&self) -> Option<&dyn Reduction> {
+        None
+    }
+
+    fn compute(&self, slab: &Slab, _threads: usize, stepper: &mut dyn Stepper) -> Result<()> {
+        let needs = [Need::apart(0, slab.clone()), Need::apart(1, slab.clone())];
+        stepper.step(&needs, &mut |inputs, out, _| {
+            self.comparison.mark(inputs[0].data, inputs[1].data, out);
+            Ok(())
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tests of chunk-ops from outside, one module a subject.
 
 mod common;
-mod staged;
+mod jobs;
 mod tiles;
 mod transforms;

@@ -1,7 +1,6 @@
 //! The intermediate on disk: what was written is read, from any slab to any slab.
 
-use chunk_core::{ChunkSink, ChunkSource, DType, DatasetInfo, Error, Grid, Run, Shape, Slab, Worker};
-use chunk_ops::TileFile;
+use chunk_core::{ChunkSink, ChunkSource, DType, DatasetInfo, Error, Grid, Run, Shape, Slab, TileFile, Worker};
 use proptest::prelude::*;
 
 use crate::common::{array, part, read};

@@ -14,7 +14,7 @@ use crate::output::{Out, print, print_json, rate, rate_text};
 use crate::progress::ProgressWhen;
 
 /// Work that was planned, and nothing of it done yet.
-pub(crate) struct Job {
+pub(crate) struct Report {
     /// What is done, as `fft x.h5`.
     pub(crate) what: String,
     /// What is read.
@@ -45,7 +45,7 @@ struct WorkRecord {
     bytes_per_second: f64,
 }
 
-impl Job {
+impl Report {
     /// Prints the plan if this is a dry run; else does the work and says how fast.
     pub(crate) fn execute(
         &self,

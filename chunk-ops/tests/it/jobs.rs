@@ -1,13 +1,13 @@
-//! One pass or two: the same bytes, within the budget, and a word on why.
+//! Jobs of transforms: one pass or several, the same bytes, within the budget, and a word on why.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use chunk_core::{
-    Budget, ChunkSink, ChunkSource, Cost, DType, DatasetInfo, Done, Error, MemoryOutput, MemorySink, MemorySource,
-    Progress, Result, Run, Slab, Worker, chunked_bytes,
+    Budget, ChunkSink, ChunkSource, Cost, DType, DatasetInfo, Done, Error, Job, MemoryOutput, MemorySink, MemorySource,
+    Operation, Output, Progress, Result, Run, Slab, Work, Worker, chunked_bytes,
 };
-use chunk_ops::{LineOperation, Staged, Strategy, fft, irfft, rfft};
+use chunk_ops::{fft, irfft, rfft};
 use proptest::prelude::*;
 
 use crate::common::{array, read};
@@ -18,11 +18,11 @@ fn run(budget: u64, threads: usize) -> Run {
 
 /// Plans `node` into memory, as a file with chunks of this shape.
 fn plan(
-    node: Arc<dyn LineOperation>,
+    node: Arc<dyn ChunkSource>,
     chunk_shape: &[u64],
     run: &Run,
     directory: &Path,
-) -> (Result<Staged>, Arc<Mutex<Vec<MemoryOutput>>>) {
+) -> (Result<Job>, Arc<Mutex<Vec<MemoryOutput>>>) {
     let outputs = Arc::new(Mutex::new(Vec::new()));
     let build = |info: DatasetInfo| {
         let sink = MemorySink::new(info)?;
@@ -30,7 +30,7 @@ fn plan(
         Ok(Box::new(sink) as Box<dyn ChunkSink>)
     };
     let output = node.info().clone().with_chunk_shape(chunk_shape);
-    (Staged::plan(node, run, directory, &output, &build), outputs)
+    (Job::plan(run, vec![Output::new(node, output, build)], directory), outputs)
 }
 
 fn finished(outputs: &Mutex<Vec<MemoryOutput>>) -> Option<MemorySource> {
@@ -51,20 +51,16 @@ fn takes_the_intermediate_where_reading_again_is_dear() {
     let directory = tempfile::tempdir().unwrap();
     let node = Arc::new(fft(wide(), 0).unwrap());
     let run = run(3 << 20, 2);
-    let (staged, outputs) = plan(node.clone(), &[64, 512], &run, directory.path());
-    let staged = staged.unwrap();
-    let text = staged.describe();
-    assert_eq!(
-        staged.strategy(),
-        &Strategy::Intermediate { bytes: 8 << 20, directory: directory.path().to_owned() },
-        "{text}"
-    );
+    let (job, outputs) = plan(node.clone(), &[64, 512], &run, directory.path());
+    let job = job.unwrap();
+    let text = job.describe();
+    assert_eq!((job.stages(), job.scratch_bytes()), (2, 8 << 20), "{text}");
     assert!(text.contains("strategy intermediate on disk: reading the input"), "{text}");
     assert!(text.contains(&format!("disk     8 MiB in {}", directory.path().display())), "{text}");
-    let plans: Vec<_> = staged.plans().collect();
+    let plans: Vec<_> = job.plans().collect();
     assert!(plans.iter().all(|plan| plan.amplification() < 1.01), "{text}");
-    assert!(staged.peak_bytes() <= 3 << 20, "{text}");
-    staged.execute(&run).unwrap();
+    assert!(job.peak_bytes() <= 3 << 20, "{text}");
+    job.execute(&run).unwrap();
     assert!(finished(&outputs).unwrap().bytes() == read(&node, &Slab::whole(&[1024, 512]), 1));
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
@@ -73,21 +69,21 @@ fn takes_the_intermediate_where_reading_again_is_dear() {
 fn reads_directly_where_each_chunk_is_read_once() {
     let node = Arc::new(fft(wide(), 1).unwrap());
     let run = run(8 << 20, 2);
-    let (staged, outputs) = plan(node.clone(), &[64, 512], &run, Path::new("no such directory"));
-    let staged = staged.unwrap();
-    assert_eq!(staged.strategy(), &Strategy::Direct);
-    assert!(staged.describe().starts_with("strategy direct: each chunk is read once"), "{}", staged.describe());
-    staged.execute(&run).unwrap();
+    let (job, outputs) = plan(node.clone(), &[64, 512], &run, Path::new("no such directory"));
+    let job = job.unwrap();
+    assert_eq!(job.stages(), 1);
+    assert!(job.describe().starts_with("strategy direct: each chunk is read once"), "{}", job.describe());
+    job.execute(&run).unwrap();
     assert!(finished(&outputs).unwrap().bytes() == read(&node, &Slab::whole(&[1024, 512]), 1));
 }
 
 #[test]
 fn reads_twice_rather_than_write() {
     let node = Arc::new(fft(noise([256, 256], [256, 256]), 0).unwrap());
-    let (staged, _) = plan(node, &[256, 16], &run(820 << 10, 1), &std::env::temp_dir());
-    let staged = staged.unwrap();
-    let text = staged.describe();
-    assert_eq!(staged.strategy(), &Strategy::Direct, "{text}");
+    let (job, _) = plan(node, &[256, 16], &run(820 << 10, 1), &std::env::temp_dir());
+    let job = job.unwrap();
+    let text = job.describe();
+    assert_eq!(job.stages(), 1, "{text}");
     assert!(text.contains("is no slower than an intermediate"), "{text}");
 }
 
@@ -95,12 +91,12 @@ fn reads_twice_rather_than_write() {
 fn reads_again_where_the_intermediate_has_no_place() {
     let node = Arc::new(fft(wide(), 0).unwrap());
     let run = run(3 << 20, 2);
-    let (staged, outputs) = plan(node.clone(), &[64, 512], &run, Path::new("no such directory"));
-    let staged = staged.unwrap();
-    let text = staged.describe();
-    assert_eq!(staged.strategy(), &Strategy::Direct);
+    let (job, outputs) = plan(node.clone(), &[64, 512], &run, Path::new("no such directory"));
+    let job = job.unwrap();
+    let text = job.describe();
+    assert_eq!(job.stages(), 1);
     assert!(text.contains("for want of an intermediate: no such directory"), "{text}");
-    staged.execute(&run).unwrap();
+    job.execute(&run).unwrap();
     assert!(finished(&outputs).unwrap().bytes() == read(&node, &Slab::whole(&[1024, 512]), 1));
 }
 
@@ -117,8 +113,12 @@ impl ChunkSource for Vast {
         0
     }
 
-    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, chunked_bytes(&self.0, slab))
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Result<Cost> {
+        Ok(Cost::new(0, Work::decoding(chunked_bytes(&self.0, slab))))
     }
 
     fn read_into(&self, _slab: &Slab, _out: &mut [u8], _worker: &Worker) -> Result<()> {
@@ -139,11 +139,15 @@ impl ChunkSink for Unwritten {
     }
 
     fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, slab.bytes(self.0.dtype.size()))
+        Cost::new(0, Work::encoding(slab.bytes(self.0.dtype.size())))
     }
 
     fn write_from(&self, _slab: &Slab, _data: &[u8], _worker: &Worker) -> Result<()> {
         unreachable!("nothing is written while planning")
+    }
+
+    fn prepare(&self) -> Result<()> {
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
@@ -157,9 +161,10 @@ fn looks_whether_the_disk_has_room() {
     let node = Arc::new(fft(Arc::new(Vast(info)), 0).unwrap());
     let output = node.info().clone().with_chunk_shape([256, 4096]);
     let build = |info| Ok(Box::new(Unwritten(info)) as Box<dyn ChunkSink>);
-    let staged = Staged::plan(node, &run(256 << 20, 2), &std::env::temp_dir(), &output, &build).unwrap();
-    let text = staged.describe();
-    assert_eq!(staged.strategy(), &Strategy::Direct, "{text}");
+    let outputs = vec![Output::new(node, output, build)];
+    let job = Job::plan(&run(256 << 20, 2), outputs, &std::env::temp_dir()).unwrap();
+    let text = job.describe();
+    assert_eq!(job.stages(), 1, "{text}");
     assert!(text.contains("for want of an intermediate") && text.contains("it takes 4 PiB, and"), "{text}");
 }
 
@@ -176,9 +181,13 @@ impl ChunkSource for Hungry {
         0
     }
 
-    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Result<Cost> {
         let bytes = chunked_bytes(self.info(), slab);
-        Cost::new(bytes, bytes)
+        Ok(Cost::new(bytes, Work::decoding(bytes)))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
@@ -190,13 +199,13 @@ impl ChunkSource for Hungry {
 fn does_by_an_intermediate_what_does_not_fit_directly() {
     let node = Arc::new(fft(Arc::new(Hungry(wide())), 0).unwrap());
     let run = run(3 << 20, 1);
-    let (staged, outputs) = plan(node.clone(), &[64, 512], &run, &std::env::temp_dir());
-    let staged = staged.unwrap();
-    let text = staged.describe();
-    assert!(matches!(staged.strategy(), Strategy::Intermediate { .. }), "{text}");
-    assert!(text.contains("whole lines do not fit the budget"), "{text}");
-    assert!(staged.peak_bytes() <= 3 << 20, "{text}");
-    staged.execute(&run).unwrap();
+    let (job, outputs) = plan(node.clone(), &[64, 512], &run, &std::env::temp_dir());
+    let job = job.unwrap();
+    let text = job.describe();
+    assert_eq!(job.stages(), 2, "{text}");
+    assert!(text.contains("does not fit the budget beside"), "{text}");
+    assert!(job.peak_bytes() <= 3 << 20, "{text}");
+    job.execute(&run).unwrap();
     assert!(finished(&outputs).unwrap().bytes() == read(&node, &Slab::whole(&[1024, 512]), 1));
 }
 
@@ -204,8 +213,8 @@ fn does_by_an_intermediate_what_does_not_fit_directly() {
 fn refuses_before_anything_is_created() {
     let directory = tempfile::tempdir().unwrap();
     let node = Arc::new(fft(wide(), 0).unwrap());
-    let (staged, outputs) = plan(node, &[64, 512], &run(40 << 10, 2), directory.path());
-    let error = staged.unwrap_err();
+    let (job, outputs) = plan(node, &[64, 512], &run(40 << 10, 2), directory.path());
+    let error = job.unwrap_err();
     assert!(matches!(&error, Error::BudgetTooSmall { dataset, .. } if dataset == "fft(x, axis 0)"), "{error}");
     assert!(finished(&outputs).is_none());
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
@@ -215,11 +224,11 @@ fn refuses_before_anything_is_created() {
 fn long_lines_get_long_narrow_chunks() {
     let node = Arc::new(fft(noise([16384, 64], [256, 64]), 0).unwrap());
     let run = run(2 << 20, 1);
-    let (staged, outputs) = plan(node.clone(), &[256, 64], &run, &std::env::temp_dir());
-    let staged = staged.unwrap();
-    let chunk_shape = staged.output().chunk_shape.clone().unwrap();
-    assert!(chunk_shape[1] <= 4 && chunk_shape[0] >= 4096, "{chunk_shape}: {}", staged.describe());
-    staged.execute(&run).unwrap();
+    let (job, outputs) = plan(node.clone(), &[256, 64], &run, &std::env::temp_dir());
+    let job = job.unwrap();
+    let chunk_shape = job.output().chunk_shape.clone().unwrap();
+    assert!(chunk_shape[1] <= 4 && chunk_shape[0] >= 4096, "{chunk_shape}: {}", job.describe());
+    job.execute(&run).unwrap();
     assert!(finished(&outputs).unwrap().bytes() == read(&node, &Slab::whole(&[16384, 64]), 1));
 }
 
@@ -237,8 +246,8 @@ fn progress_hears_both_passes_as_one() {
     let node = Arc::new(fft(wide(), 0).unwrap());
     let run = run(3 << 20, 1);
     let heard = Arc::new(Heard::default());
-    let (staged, _) = plan(node, &[64, 512], &run, &std::env::temp_dir());
-    staged.unwrap().progress(heard.clone()).execute(&run).unwrap();
+    let (job, _) = plan(node, &[64, 512], &run, &std::env::temp_dir());
+    job.unwrap().progress(heard.clone()).execute(&run).unwrap();
     let heard = heard.0.lock().unwrap();
     assert!(heard.is_sorted_by_key(|done| (done.slabs, done.bytes)));
     assert!(heard.iter().all(|done| done.total_bytes == 16 << 20));
@@ -256,18 +265,18 @@ proptest! {
     ) {
         let (source, _) = array(&DType::F32, &shape, Some(&chunk), 4);
         let source = Arc::new(source);
-        let node: Arc<dyn LineOperation> = match kind {
+        let node: Arc<dyn ChunkSource> = match kind {
             0 => Arc::new(fft(source, axis).unwrap()),
             1 => Arc::new(rfft(source, axis).unwrap()),
             _ => Arc::new(irfft(source, axis, 9).unwrap()),
         };
         let run = run(budget, threads);
         let directory = std::env::temp_dir();
-        let (staged, outputs) = plan(node.clone(), &output_chunk, &run, &directory);
-        match staged {
-            Ok(staged) => {
-                prop_assert!(staged.peak_bytes() <= budget);
-                staged.execute(&run).unwrap();
+        let (job, outputs) = plan(node.clone(), &output_chunk, &run, &directory);
+        match job {
+            Ok(job) => {
+                prop_assert!(job.peak_bytes() <= budget);
+                job.execute(&run).unwrap();
                 let whole = Slab::whole(&node.info().shape);
                 let written = finished(&outputs).unwrap();
                 prop_assert_eq!(written.bytes(), read(&node, &whole, 1));

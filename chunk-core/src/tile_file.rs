@@ -1,10 +1,11 @@
 //! An intermediate array on disk: raw tiles in a file without a name.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use chunk_core::{
-    ChunkSink, ChunkSource, Cost, DataFile, DatasetInfo, Error, Grid, Result, Shape, Slab, Spans, Worker, copy_region,
+use crate::{
+    ChunkSink, ChunkSource, Cost, DataFile, DatasetInfo, Error, Grid, Operation, Result, Shape, Slab, Spans, Work,
+    Worker, copy_region,
 };
 
 /// Bytes that are gathered before they are written.
@@ -19,8 +20,7 @@ const LONG_RUN: usize = 64 << 10;
 /// file is made when something is first written to it; what is never written reads as zero.
 ///
 /// ```
-/// use chunk_core::{ChunkSinkExt, ChunkSourceExt, DType, DatasetInfo, Slab};
-/// use chunk_ops::TileFile;
+/// use chunk_core::{ChunkSinkExt, ChunkSourceExt, DType, DatasetInfo, Slab, TileFile};
 ///
 /// let info = DatasetInfo::new([4, 6], DType::I32);
 /// let tiles = TileFile::new(info, [4, 2], &std::env::temp_dir())?;
@@ -39,7 +39,8 @@ pub struct TileFile {
 #[derive(Debug)]
 struct Shared {
     info: DatasetInfo,
-    grid: Grid,
+    /// Settled when it is first asked for: [`TileFile::retile`] may come before.
+    grid: OnceLock<Grid>,
     directory: PathBuf,
     file: Mutex<Option<Arc<DataFile>>>,
 }
@@ -54,14 +55,25 @@ impl TileFile {
     pub fn new(info: DatasetInfo, tile_shape: impl Into<Shape>, directory: &Path) -> Result<Self> {
         let info = info.with_chunk_shape(tile_shape);
         info.check()?;
-        let Some(tile_shape) = &info.chunk_shape else { unreachable!("it was just given") };
-        let grid = Grid::new(info.shape.clone(), tile_shape.clone());
-        let shared = Shared { info, grid, directory: directory.to_owned(), file: Mutex::default() };
-        if i64::try_from(shared.bytes()).is_err() {
-            let what = format!("{} of shape {} does not fit a file", shared.info.name, shared.info.shape);
-            return Err(Error::InvalidArgument(what));
-        }
+        let shared = Shared { info, grid: OnceLock::new(), directory: directory.to_owned(), file: Mutex::default() };
+        shared.check_length(&shared.stated_grid())?;
         Ok(TileFile { shared: Arc::new(shared) })
+    }
+
+    /// Lays the array out in tiles of another shape than its description states. Comes before anything
+    /// else is asked of it: plans were made for the stated shape, and tiles follow from the plans.
+    pub(crate) fn retile(&self, tile_shape: Shape) -> Result<()> {
+        let grid = Grid::new(self.shared.info.shape.clone(), tile_shape);
+        self.shared.check_length(&grid)?;
+        // Already settled tiles stay: they are as right, only not as quick.
+        let _ = self.shared.grid.set(grid);
+        Ok(())
+    }
+
+    /// Shape of a tile.
+    #[must_use]
+    pub fn tile_shape(&self) -> &Shape {
+        self.shared.grid().chunk_shape()
     }
 
     /// Bytes that the file takes when all is written, gaps included.
@@ -76,13 +88,13 @@ impl TileFile {
         let mut info = self.shared.info.clone();
         // Any two slabs may be written at once, so to a plan there are no chunks.
         info.chunk_shape = None;
-        TileSink { shared: self.shared.clone(), info, held: 0 }
+        TileSink { shared: self.shared.clone(), info }
     }
 
     /// What reads the array, once it is written. Its chunks are the tiles.
     #[must_use]
     pub fn source(&self) -> TileSource {
-        TileSource { shared: self.shared.clone(), held: 0 }
+        TileSource { shared: self.shared.clone() }
     }
 }
 
@@ -91,17 +103,34 @@ impl Shared {
         self.info.dtype.size()
     }
 
+    fn grid(&self) -> &Grid {
+        self.grid.get_or_init(|| self.stated_grid())
+    }
+
+    fn stated_grid(&self) -> Grid {
+        let Some(tile_shape) = &self.info.chunk_shape else { unreachable!("tiles were given when it was made") };
+        Grid::new(self.info.shape.clone(), tile_shape.clone())
+    }
+
+    fn check_length(&self, grid: &Grid) -> Result<()> {
+        let tile = grid.chunk_shape().elements().saturating_mul(self.element_size() as u64);
+        if i64::try_from(grid.len().saturating_mul(tile)).is_ok() {
+            return Ok(());
+        }
+        Err(Error::InvalidArgument(format!("{} of shape {} does not fit a file", self.info.name, self.info.shape)))
+    }
+
     fn tile_bytes(&self) -> u64 {
-        self.grid.chunk_shape().elements().saturating_mul(self.element_size() as u64)
+        self.grid().chunk_shape().elements().saturating_mul(self.element_size() as u64)
     }
 
     fn bytes(&self) -> u64 {
-        self.grid.len().saturating_mul(self.tile_bytes())
+        self.grid().len().saturating_mul(self.tile_bytes())
     }
 
     /// Where the tile at `position` begins.
     fn offset(&self, position: &[u64]) -> u64 {
-        let counts = self.grid.counts();
+        let counts = self.grid().counts();
         let number = position.iter().zip(counts.iter()).fold(0, |number, (p, count)| number * count + p);
         number * self.tile_bytes()
     }
@@ -128,22 +157,12 @@ impl Shared {
 pub struct TileSink {
     shared: Arc<Shared>,
     info: DatasetInfo,
-    held: u64,
 }
 
 impl TileSink {
-    /// Counting `bytes` that others hold during the pass.
-    pub(crate) fn beside(self, bytes: u64) -> Self {
-        TileSink { held: bytes, ..self }
-    }
-
-    pub(crate) fn tile_shape(&self) -> &Shape {
-        self.shared.grid.chunk_shape()
-    }
-
     /// Writes what `slab`, whose bytes are `data`, has of the tile at `position`.
     fn write_tile(&self, position: &[u64], slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
-        let tile = self.shared.grid.slab(position);
+        let tile = self.shared.grid().slab(position);
         let offset = self.shared.offset(position);
         let file = self.shared.file()?;
         let Some(region) = slab.intersection(&tile) else { return Ok(()) };
@@ -197,24 +216,28 @@ impl ChunkSink for TileSink {
     }
 
     fn held_bytes(&self) -> u64 {
-        self.held
+        0
     }
 
     fn cost(&self, slab: &Slab, threads: usize) -> Cost {
         let bytes = slab.bytes(self.shared.element_size());
         let piece = bytes.min(PIECE.max(self.shared.element_size() as u64)).next_multiple_of(16);
-        Cost::new(piece * threads as u64, bytes)
+        Cost::new(piece * threads as u64, Work::writing(bytes))
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
         slab.check(&self.info, data.len())?;
-        let touched = self.shared.grid.touched(slab);
+        let touched = self.shared.grid().touched(slab);
         if touched.is_empty() {
             return Ok(());
         }
         worker.for_each(touched.split(worker.threads() as u64, 1), |part, worker| {
             part.positions().try_for_each(|position| self.write_tile(&position, slab, data, worker))
         })
+    }
+
+    fn prepare(&self) -> Result<()> {
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
@@ -226,18 +249,12 @@ impl ChunkSink for TileSink {
 #[derive(Debug)]
 pub struct TileSource {
     shared: Arc<Shared>,
-    held: u64,
 }
 
 impl TileSource {
-    /// Counting `bytes` that others hold during the pass.
-    pub(crate) fn beside(self, bytes: u64) -> Self {
-        TileSource { held: bytes, ..self }
-    }
-
     fn read_part(&self, file: &DataFile, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
-        for position in self.shared.grid.touched(slab).positions() {
-            let tile = self.shared.grid.slab(&position);
+        for position in self.shared.grid().touched(slab).positions() {
+            let tile = self.shared.grid().slab(&position);
             let offset = self.shared.offset(&position);
             let Some(region) = slab.intersection(&tile) else { continue };
             for span in Spans::new(&region, &tile, slab, self.shared.element_size()) {
@@ -255,11 +272,15 @@ impl ChunkSource for TileSource {
     }
 
     fn held_bytes(&self) -> u64 {
-        self.held
+        0
     }
 
-    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, slab.bytes(self.shared.element_size()))
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Result<Cost> {
+        Ok(Cost::new(0, Work::reading(slab.bytes(self.shared.element_size()))))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

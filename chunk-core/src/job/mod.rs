@@ -1,0 +1,214 @@
+//! Jobs: results of one graph, planned together within a budget, as stages.
+
+mod draft;
+mod slot;
+mod stage;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::execute::Consecutive;
+use crate::run::Done;
+use crate::{Bytes, ChunkSink, ChunkSource, DatasetInfo, Plan, Progress, Result, Run};
+
+use self::draft::Drafting;
+use self::stage::{Conditions, Kind, Stage};
+
+/// A result that a job is to make: what is computed, and the sink that it goes to.
+pub struct Output<'a> {
+    pub(crate) source: Arc<dyn ChunkSource>,
+    pub(crate) info: DatasetInfo,
+    pub(crate) build: Build<'a>,
+}
+
+/// Makes a sink of a description.
+pub(crate) type Build<'a> = Box<dyn Fn(DatasetInfo) -> Result<Box<dyn ChunkSink>> + 'a>;
+
+impl<'a> Output<'a> {
+    /// `source`, written to the sink that `build` makes of `info`, whose chunk shape may be replaced by
+    /// one that suits the budget: `build` is called once for each that is tried, and creates nothing.
+    pub fn new(
+        source: Arc<dyn ChunkSource>,
+        info: DatasetInfo,
+        build: impl Fn(DatasetInfo) -> Result<Box<dyn ChunkSink>> + 'a,
+    ) -> Self {
+        Output { source, info, build: Box::new(build) }
+    }
+}
+
+impl fmt::Debug for Output<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").field("source", &self.source).field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+/// Several results of one graph, planned within a budget: stages, each a pass whose tasks do not wait
+/// for one another.
+///
+/// Reading an input again is weighed against keeping it once in the tiles in which it is read, for every
+/// edge of the graph; results that can share a pass do; what is reduced is a stage of its own. All
+/// outputs are complete before any of them appears.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use chunk_core::{Casting, ChunkSink, ChunkSource, ChunkSourceExt, DType, Job, MemorySink, MemorySource, Output, Run, cast};
+///
+/// let x: Arc<dyn ChunkSource> = Arc::new(MemorySource::new([64, 64], &vec![1.5; 4096])?.with_chunk_shape([8, 64])?);
+/// let single: Arc<dyn ChunkSource> = Arc::new(cast(x, &DType::F32, Casting::SameKind)?);
+/// let sink = MemorySink::new(single.info().clone())?;
+/// let output = sink.output();
+/// # let sink = std::cell::RefCell::new(Some(sink));
+/// let build = |info| Ok(Box::new(MemorySink::new(info)?) as Box<dyn ChunkSink>);
+/// let run = Run::new().budget("1M".parse()?);
+/// let job = Job::plan(&run, vec![Output::new(single.clone(), single.info().clone(), build)], &std::env::temp_dir())?;
+/// println!("{}", job.describe());
+/// job.execute(&run)?;
+/// # Ok::<(), chunk_core::Error>(())
+/// ```
+pub struct Job {
+    stages: Vec<Stage>,
+    scratch: PathBuf,
+    /// What was decided about the whole, for people.
+    why: String,
+    progress: Option<Arc<dyn Progress>>,
+}
+
+impl Job {
+    /// Plans to make `outputs` within the budget of `run`, with intermediates in the folder `scratch`.
+    /// Nothing is read or created.
+    ///
+    /// # Errors
+    /// [`Error::BudgetTooSmall`](crate::Error::BudgetTooSmall) if no way fits the budget;
+    /// [`Error::Io`](crate::Error::Io) if only one with an intermediate does and there is no space for
+    /// it; an output and its sink that differ; [`ChunkSource::cost`] or building a sink that fails.
+    pub fn plan(run: &Run, outputs: Vec<Output<'_>>, scratch: &Path) -> Result<Self> {
+        let drafting = Drafting::new(run.planner(), scratch, &outputs)?;
+        let (stages, why) = drafting.stages(outputs)?;
+        Ok(Job { stages, scratch: scratch.to_owned(), why, progress: None })
+    }
+
+    /// Telling `progress` of all stages as one, in place of what the run tells.
+    #[must_use]
+    pub fn progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// The plans of the stages, in their order.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.stages.iter().map(|stage| &stage.plan)
+    }
+
+    /// Number of stages.
+    #[must_use]
+    pub fn stages(&self) -> usize {
+        self.stages.len()
+    }
+
+    /// Bytes of intermediates on disk.
+    #[must_use]
+    pub fn scratch_bytes(&self) -> u64 {
+        let on_disk = |stage: &Stage| if let Kind::Disk { bytes, .. } = stage.kind { bytes } else { 0 };
+        self.stages.iter().map(on_disk).sum()
+    }
+
+    /// What output `number` will be: its chunk shape is settled.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[must_use]
+    pub fn output(&self, number: usize) -> &DatasetInfo {
+        let mut targets = self.stages.iter().flat_map(|stage| &stage.targets);
+        let found = targets.find(|target| target.output == Some(number));
+        found.unwrap_or_else(|| panic!("the job has no output {number}")).sink.info()
+    }
+
+    /// The most bytes that the run holds at once.
+    #[must_use]
+    pub fn peak_bytes(&self) -> u64 {
+        self.plans().map(Plan::peak_bytes).max().unwrap_or(0)
+    }
+
+    /// Seconds that the job is expected to take.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.plans().map(Plan::seconds).sum()
+    }
+
+    /// The plan for people: the stages and why they are, what is put on disk and where, and each pass.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let count = self.stages.len();
+        let mut text = format!("strategy {}", self.why);
+        if self.scratch_bytes() > 0 {
+            let (bytes, folder) = (Bytes(self.scratch_bytes()), self.scratch.display());
+            text += &format!("\ndisk     {bytes} in {folder}, gone when the program ends");
+        }
+        for (number, stage) in self.stages.iter().enumerate() {
+            text.push('\n');
+            text += &stage.describe(number + 1, count);
+        }
+        text
+    }
+
+    /// Carries the job out, on the threads of `run`, and finishes the outputs.
+    ///
+    /// # Errors
+    /// The first that reading, writing or an intermediate meets; the outputs are then absent.
+    pub fn execute(self, run: &Run) -> Result<()> {
+        let mut done = self.total();
+        let progress = self.progress.clone().or_else(|| run.watcher().cloned());
+        let mut finished = Vec::new();
+        for stage in self.stages {
+            let share = progress.clone().map(|whole| Share { whole, before: done });
+            let conditions = Conditions {
+                tasks: &Consecutive::new(0..stage.plan.len()),
+                stop: run.stop(),
+                progress: share.as_ref().map(|share| share as &dyn Progress),
+                done: Done { total_slabs: stage.plan.len(), total_bytes: stage.plan.bytes(), ..Done::default() },
+                finished: &mut |_| Ok(()),
+            };
+            stage.run(conditions)?;
+            done.slabs += stage.plan.len();
+            done.bytes += stage.plan.bytes();
+            for target in stage.targets {
+                match target.output {
+                    Some(_) => finished.push(target.sink),
+                    None => target.sink.finish()?,
+                }
+            }
+        }
+        // A single output is prepared by its `finish`.
+        if finished.len() > 1 {
+            finished.iter().try_for_each(|sink| sink.prepare())?;
+        }
+        finished.into_iter().try_for_each(|sink| sink.finish())
+    }
+
+    fn total(&self) -> Done {
+        let total_slabs = self.plans().map(Plan::len).sum();
+        let total_bytes = self.plans().fold(0, |sum: u64, plan| sum.saturating_add(plan.bytes()));
+        Done { total_slabs, total_bytes, ..Done::default() }
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").field("why", &self.why).field("stages", &self.stages.len()).finish_non_exhaustive()
+    }
+}
+
+/// Tells of one stage as of a part of the whole.
+struct Share {
+    whole: Arc<dyn Progress>,
+    before: Done,
+}
+
+impl Progress for Share {
+    fn update(&self, done: Done) {
+        let (slabs, bytes) = (self.before.slabs + done.slabs, self.before.bytes + done.bytes);
+        self.whole.update(Done { slabs, bytes, ..self.before });
+    }
+}
