@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chunk_core::{
     Attribute, Backend, CancelToken, ChunkSink, ChunkSource, CreateOptions, DType, DatasetEntry, DatasetInfo, Entry,
-    EntryKind, Error, Growing, Location, MemorySource, OpenPolicy, Registry, Result,
+    EntryKind, Error, Growing, Location, MemorySource, OpenPolicy, Registry, Result, Sharding,
 };
 use clap::Parser;
 
@@ -110,6 +110,10 @@ impl Backend for Listed {
     }
 
     fn growing(&self) -> Option<&dyn Growing> {
+        None
+    }
+
+    fn sharding(&self) -> Option<&dyn Sharding> {
         None
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{Attribute, ChunkSink, ChunkSource, DatasetInfo, Growing, Location, OpenPolicy, Result};
+use crate::{Attribute, ChunkSink, ChunkSource, DatasetInfo, Growing, Location, OpenPolicy, Result, Sharding};
 
 /// A file format.
 ///
@@ -51,6 +51,9 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// Growing in place and recovery, if the format can do them.
     fn growing(&self) -> Option<&dyn Growing>;
 
+    /// Outputs that are made in several runs or by several processes, if the format can do them.
+    fn sharding(&self) -> Option<&dyn Sharding>;
+
     /// The same format with this policy for what its datasets have in other files; nothing if they never do.
     fn opening(&self, policy: &OpenPolicy) -> Option<Arc<dyn Backend>>;
 }
@@ -94,6 +97,10 @@ macro_rules! forward_backend {
 
             fn growing(&self) -> Option<&dyn Growing> {
                 (**self).growing()
+            }
+
+            fn sharding(&self) -> Option<&dyn Sharding> {
+                (**self).sharding()
             }
 
             fn opening(&self, policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {

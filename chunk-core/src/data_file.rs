@@ -99,6 +99,18 @@ impl DataFile {
         }
     }
 
+    /// Whether it is still the file that its path leads to: what has the name now may be another.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn has_its_name(&self) -> Result<bool> {
+        match fs::metadata(&self.path) {
+            Ok(named) => is_same(&self.file, &named).map_err(|cause| Error::io(&self.path, "open", cause)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(cause) => Err(Error::io(&self.path, "open", cause)),
+        }
+    }
+
     fn locks(&self, tried: std::result::Result<(), TryLockError>) -> Result<()> {
         match tried {
             Ok(()) => {
@@ -247,6 +259,19 @@ fn stretch(spans: &Spans) -> (usize, usize) {
         (count, end) = (count + 1, next_end);
     }
     (count, end)
+}
+
+#[cfg(unix)]
+fn is_same(file: &File, named: &fs::Metadata) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let open = file.metadata()?;
+    Ok((open.dev(), open.ino()) == (named.dev(), named.ino()))
+}
+
+/// Elsewhere a file that is open keeps its name.
+#[cfg(not(unix))]
+fn is_same(_file: &File, _named: &fs::Metadata) -> io::Result<bool> {
+    Ok(true)
 }
 
 #[cfg(unix)]

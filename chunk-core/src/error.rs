@@ -195,6 +195,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A shard of another dataset.
+    #[error("{}: the shard of another dataset: {what}; remove it, or use another folder", path.display())]
+    ShardMismatch {
+        /// The shard.
+        path: PathBuf,
+        /// What is different, and how: `its shape is (3), not (4)`.
+        what: String,
+    },
     /// A writer died and left the file in a state that must be mended first.
     #[error("{}: a writer left it unfinished: {what} (`recover` mends it)", path.display())]
     NeedsRecovery {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::worker::lock;
 use crate::{
     Attribute, Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DatasetInfo, Element, Entry, Error, Grid, Growing,
-    Location, OpenPolicy, Operation, Result, Shape, Slab, Work, Worker, copy_region,
+    Location, OpenPolicy, Operation, Result, Shape, Sharding, Slab, Work, Worker, copy_region,
 };
 
 /// An array in memory as a source. Clones share the data.
@@ -325,6 +325,10 @@ impl Backend for MemoryBackend {
 
     fn growing(&self) -> Option<&dyn Growing> {
         Some(self)
+    }
+
+    fn sharding(&self) -> Option<&dyn Sharding> {
+        None
     }
 
     fn opening(&self, _policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {

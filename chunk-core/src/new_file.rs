@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use tempfile::TempPath;
+use tempfile::{PathPersistError, TempPath};
 
 use crate::{DataFile, Error, Result};
 
@@ -44,9 +44,7 @@ impl NewFile {
     /// # Errors
     /// [`Error::Io`].
     pub fn beside(path: impl Into<PathBuf>) -> Result<Self> {
-        let path = path.into();
-        // The file that a link leads to is replaced, not the link.
-        let path = if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path };
+        let path = followed(path.into());
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let prefix = format!(".{name}.");
         let mut builder = tempfile::Builder::new();
@@ -79,16 +77,54 @@ impl NewFile {
         let fail = |cause| Error::io(&path, "finish", cause);
         file.file().sync_all().map_err(fail)?;
         drop(file);
-        if overwrite && let Ok(replaced) = fs::metadata(&path) {
-            fs::set_permissions(&temporary, replaced.permissions()).map_err(fail)?;
-        }
-        let named = if overwrite { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
-        named.map_err(|error| match error.error.kind() {
+        rename(temporary, &path, overwrite).map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => already_exists(&path, OVERWRITE),
             _ => fail(error.error),
         })?;
         sync_folder(&path).map_err(fail)
     }
+}
+
+/// Gives the file at `from`, which is complete, the name `to`, as [`NewFile::publish`] does; into another file system it
+/// is copied. If that fails, it stays where it is.
+pub(crate) fn publish(from: &Path, to: &Path, overwrite: bool) -> Result<()> {
+    NewFile::check(to, overwrite)?;
+    let to = followed(to.to_path_buf());
+    let fail = |cause| Error::io(&to, "finish", cause);
+    let mut file = File::open(from).map_err(|cause| Error::io(from, "open", cause))?;
+    file.sync_all().map_err(fail)?;
+    let path = TempPath::try_from_path(from).map_err(fail)?;
+    let Err(refused) = rename(path, &to, overwrite) else { return sync_folder(&to).map_err(fail) };
+    // It would be removed with this.
+    refused.path.keep().map_err(|error| fail(error.error))?;
+    match refused.error.kind() {
+        io::ErrorKind::CrossesDevices => {
+            let copy = NewFile::beside(&to)?;
+            io::copy(&mut file, &mut copy.file().file()).map_err(fail)?;
+            copy.publish(overwrite)?;
+            fs::remove_file(from).map_err(|cause| Error::io(from, "remove", cause))
+        }
+        io::ErrorKind::AlreadyExists => Err(already_exists(&to, OVERWRITE)),
+        _ => Err(fail(refused.error)),
+    }
+}
+
+/// Renames the file, which gets the permissions of one that it replaces.
+fn rename(temporary: TempPath, path: &Path, overwrite: bool) -> std::result::Result<(), PathPersistError> {
+    if !overwrite {
+        return temporary.persist_noclobber(path);
+    }
+    if let Ok(replaced) = fs::metadata(path)
+        && let Err(error) = fs::set_permissions(&temporary, replaced.permissions())
+    {
+        return Err(PathPersistError { error, path: temporary });
+    }
+    temporary.persist(path)
+}
+
+/// The file that a link leads to: that is replaced, not the link.
+fn followed(path: PathBuf) -> PathBuf {
+    if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path }
 }
 
 /// A [`NewFile`] of a known length that is made when it is first asked for: a sink creates nothing before its first write.
@@ -156,7 +192,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// Makes the name durable. Directories cannot be opened as files on Windows, where renaming does it.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
 }
 

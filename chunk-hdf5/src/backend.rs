@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chunk_core::{
     Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Growing, Location, OpenPolicy,
-    Result,
+    Result, Sharding,
 };
 
 use crate::append::AppendSink;
@@ -153,6 +153,10 @@ impl Backend for Hdf5 {
 
     fn growing(&self) -> Option<&dyn Growing> {
         Some(self)
+    }
+
+    fn sharding(&self) -> Option<&dyn Sharding> {
+        None
     }
 
     fn opening(&self, policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {

@@ -1,12 +1,12 @@
 //! .npy and .npz files as a backend.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chunk_core::{
     Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DataFile, DatasetEntry, DatasetInfo, Entry, EntryKind,
-    Error, Growing, Identity, Location, OpenPolicy, Result,
+    Error, Growing, Identity, Location, OpenPolicy, Result, Shard, Sharding, Slab, Worker,
 };
 
 use crate::archive::{self, Archive, ArchiveEntry};
@@ -17,6 +17,7 @@ use crate::growing::{self, GrowingSink};
 use crate::header::{MAGIC, MAX_HEADER};
 use crate::inflate::Inflater;
 use crate::recover::{self, Recovery};
+use crate::shard::{self, NpyShard};
 use crate::sink::NpySink;
 
 /// NumPy's files: `x.npy`, and the members of `x.npz`, as `x.npz::name`, which are read only.
@@ -135,6 +136,18 @@ fn described(file: &NpyFile, name: &str, filters: Vec<String>, stored_bytes: u64
     Entry::new(name, EntryKind::Dataset(Box::new(dataset)))
 }
 
+/// The sink of a new file. The name of a dataset, which a program may give, has no place in a file of one array.
+fn sink(location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<NpySink> {
+    let path = location.path();
+    if let Some(filter) = options.filter.as_ref().filter(|filter| *filter != "none") {
+        return Err(Error::InvalidArgument(format!(".npy files have no filter {filter:?}")));
+    }
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
+        return Err(Place::new(path, "").unsupported("archives are read only: write a .npy file for each array"));
+    }
+    NpySink::create(path, info, options.overwrite)
+}
+
 impl Backend for Npy {
     fn name(&self) -> &'static str {
         "npy"
@@ -162,16 +175,8 @@ impl Backend for Npy {
         Ok(Arc::new(self.file(location)?.source()))
     }
 
-    // The name of a dataset, which a program may give, has no place in a file of one array.
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
-        let path = location.path();
-        if let Some(filter) = options.filter.as_ref().filter(|filter| *filter != "none") {
-            return Err(Error::InvalidArgument(format!(".npy files have no filter {filter:?}")));
-        }
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
-            return Err(Place::new(path, "").unsupported("archives are read only: write a .npy file for each array"));
-        }
-        Ok(Box::new(NpySink::create(path, info, options.overwrite)?))
+        Ok(Box::new(sink(location, info, options)?))
     }
 
     fn attributes(&self, _location: &Location) -> Result<Vec<(String, Attribute)>> {
@@ -179,6 +184,10 @@ impl Backend for Npy {
     }
 
     fn growing(&self) -> Option<&dyn Growing> {
+        Some(self)
+    }
+
+    fn sharding(&self) -> Option<&dyn Sharding> {
         Some(self)
     }
 
@@ -220,5 +229,29 @@ impl Growing for Npy {
     fn recover(&self, path: &Path) -> Result<Vec<String>> {
         Npy::check_single(&Location::new(path))?;
         recover::recover_with(path, Recovery::Committed, self.max_header)
+    }
+}
+
+impl Sharding for Npy {
+    fn shard(
+        &self,
+        location: &Location,
+        info: DatasetInfo,
+        options: &CreateOptions,
+        path: &Path,
+    ) -> Result<Box<dyn Shard>> {
+        Ok(Box::new(NpyShard::open(sink(location, info, options)?, options.overwrite, path)?))
+    }
+
+    fn join(
+        &self,
+        location: &Location,
+        info: DatasetInfo,
+        options: &CreateOptions,
+        shards: &[PathBuf],
+        pieces: &mut dyn Iterator<Item = (usize, Slab)>,
+        worker: &Worker,
+    ) -> Result<()> {
+        shard::join(sink(location, info, options)?, shards, pieces, worker)
     }
 }

@@ -16,6 +16,7 @@ mod literal;
 mod locked;
 mod map;
 mod recover;
+mod shard;
 mod sink;
 mod source;
 

@@ -1,6 +1,6 @@
 //! A file with one writer at a time, and the change of its header that commits what was written.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 
 use chunk_core::{DataFile, Error, NewFile, Result};
@@ -24,7 +24,7 @@ impl LockedFile {
             let file = DataFile::new(file.map_err(|cause| Error::io(path, "open", cause))?, path);
             file.lock()?;
             // Meanwhile another file may have been given the name: the lock would be on one that nobody reads.
-            if is_at(file.file(), path)? {
+            if file.has_its_name()? {
                 return Ok(LockedFile { file });
             }
         }
@@ -73,18 +73,4 @@ pub(crate) fn check_unlocked(path: &Path) -> Result<()> {
         Err(Error::FileNotFound { .. }) => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let fail = |cause| Error::io(path, "open", cause);
-    let (open, named) = (file.metadata().map_err(fail)?, fs::metadata(path).map_err(fail)?);
-    Ok((open.dev(), open.ino()) == (named.dev(), named.ino()))
-}
-
-/// Elsewhere a file that is open keeps its name.
-#[cfg(not(unix))]
-fn is_at(_file: &File, path: &Path) -> Result<bool> {
-    fs::metadata(path).map(|_| true).map_err(|cause| Error::io(path, "open", cause))
 }

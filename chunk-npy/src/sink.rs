@@ -53,6 +53,24 @@ impl NpySink {
         Ok(NpySink { info: kept, place, header, layout, extent, output })
     }
 
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The path that the file is to have.
+    pub(crate) fn path(&self) -> &Path {
+        self.output.path()
+    }
+
+    /// Bytes of the file, where the array does not grow.
+    pub(crate) fn file_length(&self) -> u64 {
+        self.header.length() + self.header.data_bytes()
+    }
+
+    pub(crate) fn header_bytes(&self) -> Vec<u8> {
+        self.header.bytes()
+    }
+
     /// The header of the array grown to `extent` along axis 0.
     fn grown(&self, extent: u64) -> Result<Header> {
         if self.info.shape.is_empty() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chunk_core::{
     Attribute, Backend, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetEntry, DatasetInfo, Entry, EntryKind,
-    Error, Growing, Location, Missing, OpenPolicy, Registry, Result, Sources,
+    Error, Growing, Location, Missing, OpenPolicy, Registry, Result, Sharding, Sources,
 };
 
 use crate::manifest::FIRST_LINE;
@@ -115,6 +115,10 @@ impl Backend for ManifestBackend {
     }
 
     fn growing(&self) -> Option<&dyn Growing> {
+        None
+    }
+
+    fn sharding(&self) -> Option<&dyn Sharding> {
         None
     }
 

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use chunk_core::{
-    ChunkSource, ChunkSourceExt, DType, DatasetInfo, Identity, Location, MemoryBackend, MemorySource, Registry, Slab,
+    ChunkSource, ChunkSourceExt, DType, DatasetInfo, Identity, Location, MemoryBackend, MemorySource, Registry,
+    Sharding, Slab,
 };
 use chunk_testkit::{PeakAlloc, SourceCase, alone, source_conformance};
 use chunk_virtual::{
@@ -239,6 +240,10 @@ mod hdf5 {
         }
 
         fn growing(&self) -> Option<&dyn Growing> {
+            None
+        }
+
+        fn sharding(&self) -> Option<&dyn Sharding> {
             None
         }
 

@@ -13,8 +13,8 @@ use std::{process, thread};
 
 use chunk_core::{
     Attribute, Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DType, DatasetEntry, DatasetInfo, Entry,
-    EntryKind, Error, Growing, Identity, Location, MemoryOutput, MemorySink, MemorySource, OpenPolicy, Result, Slab,
-    Worker,
+    EntryKind, Error, Growing, Identity, Location, MemoryOutput, MemorySink, MemorySource, OpenPolicy, Result,
+    Sharding, Slab, Worker,
 };
 use chunk_testkit::Description;
 
@@ -232,6 +232,10 @@ impl Backend for SmallBackend {
         // Otherwise what breaks a rule of creating breaks the like rule of appending, too.
         let grows = self.is(Nothing) || self.fault as u8 >= WantsSlabsInOrder as u8;
         grows.then_some(self)
+    }
+
+    fn sharding(&self) -> Option<&dyn Sharding> {
+        None
     }
 
     fn opening(&self, _policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {

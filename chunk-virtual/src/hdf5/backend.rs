@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chunk_core::{
     Attribute, Backend, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, EntryKind, Error, Growing,
-    Location, Missing, OpenPolicy, Registry, Result,
+    Location, Missing, OpenPolicy, Registry, Result, Sharding,
 };
 use chunk_hdf5::{Hdf5, Opened, ReadOptions, VirtualDataset};
 
@@ -144,6 +144,10 @@ impl Backend for VirtualHdf5 {
 
     fn growing(&self) -> Option<&dyn Growing> {
         self.inner.growing()
+    }
+
+    fn sharding(&self) -> Option<&dyn Sharding> {
+        self.inner.sharding()
     }
 
     fn opening(&self, policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {

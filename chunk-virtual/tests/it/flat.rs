@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chunk_core::{
     Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DType, DataFile, DatasetEntry, DatasetInfo, Element,
-    Entry, EntryKind, Error, Growing, Identity, Location, MemorySource, OpenPolicy, Result,
+    Entry, EntryKind, Error, Growing, Identity, Location, MemorySource, OpenPolicy, Result, Sharding,
 };
 
 #[derive(Debug)]
@@ -61,6 +61,10 @@ impl Backend for Flat {
     }
 
     fn growing(&self) -> Option<&dyn Growing> {
+        None
+    }
+
+    fn sharding(&self) -> Option<&dyn Sharding> {
         None
     }
 

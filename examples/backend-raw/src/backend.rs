@@ -3,10 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chunk_core::{
-    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location,
-    OpenPolicy, Result,
-};
+use chunk_core::{Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, OpenPolicy, Result, Sharding};
 
 use crate::sink::RawSink;
 use crate::source::RawSource;
@@ -53,6 +50,10 @@ impl Backend for Raw {
 
     fn growing(&self) -> Option<&dyn Growing> {
         None // an array has the size that it was made with
+    }
+
+    fn sharding(&self) -> Option<&dyn Sharding> {
+        None
     }
 
     fn opening(&self, _policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
