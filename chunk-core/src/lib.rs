@@ -98,7 +98,7 @@ pub use crate::graph::{read_node, total_cost, total_held_bytes};
 pub use crate::grid::{Grid, Positions};
 pub use crate::growing::Growing;
 pub use crate::identity::{Identity, IdentityBuilder};
-pub use crate::job::{Job, Output};
+pub use crate::job::{Job, JobFolder, JobStatus, Output, Part, StageStatus, Worked};
 pub use crate::location::Location;
 pub use crate::memory::{MemoryBackend, MemoryOutput, MemorySink, MemorySource, chunked_bytes};
 pub use crate::new_file::{LazyFile, NewFile};
