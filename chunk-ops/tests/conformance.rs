@@ -3,7 +3,9 @@
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-use chunk_core::{ChunkSinkExt, ChunkSource, Complex, DType, DatasetInfo, Element, MemorySource, Result, Slab};
+use chunk_core::{
+    ChunkSinkExt, ChunkSource, Complex, DType, DatasetInfo, Element, MemorySource, Result, Slab, TileFile, TileSink, TileSource,
+};
 use chunk_ops::{Fft, fft, ifft, irfft, rfft};
 use chunk_testkit::{SourceCase, source_conformance};
 
