@@ -13,7 +13,9 @@
 mod fft;
 mod kernel;
 mod lines;
+mod map;
 mod real;
 mod widen;
 
 pub use crate::fft::{Fft, fft, ifft, irfft, rfft};
+pub use crate::map::{Map, map};
