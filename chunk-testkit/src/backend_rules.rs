@@ -23,7 +23,7 @@ pub use crate::outputs::{
     a_finished_output_is_whole, a_partly_written_output_is_complete, an_existing_output_is_refused_and_kept,
     an_output_that_appeared_meanwhile_is_kept, an_unfinished_output_is_invisible,
     identity_changes_with_the_content_and_only_then, making_a_sink_creates_nothing,
-    overwriting_keeps_the_old_until_finish,
+    overwriting_keeps_the_old_until_finish, preparing_an_output_publishes_nothing,
 };
 pub use crate::writing::{
     appends_along_growth_axes, copies_within_a_budget, elements_never_written_hold_the_fill_value,

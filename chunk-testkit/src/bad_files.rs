@@ -5,7 +5,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use chunk_core::{Backend, Buffer, ChunkSource, Error, Location, Result as CoreResult, Slab, Worker};
+use chunk_core::{Backend, Buffer, ChunkSource, Error, Location, Result as CoreResult, Slab, Worker, total_held_bytes};
 
 use crate::description::{Description, Place};
 use crate::failure::{Failure, Outcome, ensure, panic_message, shown};
@@ -123,7 +123,7 @@ pub fn opening_holds_no_more_than_it_says(backend: &Description) -> Outcome {
     // Once before: what a program keeps from its first use of a format is no source's.
     drop(backend.open(&place)?);
     let (opened, held) = PeakAlloc::measure(|| backend.open(&place));
-    let stated = opened?.held_bytes();
+    let stated = total_held_bytes(&*opened?);
     ensure(held.left <= stated + UNCOUNTED_BYTES, || {
         let expected = format!("at most {stated} bytes kept by `open`, as `held_bytes` says, and {UNCOUNTED_BYTES}");
         Failure::new(&place.location, expected, format!("{} bytes", held.left))

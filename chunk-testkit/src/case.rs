@@ -34,14 +34,19 @@ pub(crate) struct Node {
 type Build = dyn Fn(Arc<dyn ChunkSource>) -> CoreResult<Arc<dyn ChunkSource>> + Send + Sync;
 
 impl Node {
+    /// The operation on an input that is kept as it is.
+    pub(crate) fn build_on(&self, input: Arc<dyn ChunkSource>) -> Result<Arc<dyn ChunkSource>, Failure> {
+        let name = input.info().name.clone();
+        works((self.build)(input), name, "making the node")
+    }
+
     /// The operation on another input.
     pub(crate) fn try_build(&self, input: impl ChunkSource + 'static) -> CoreResult<Arc<dyn ChunkSource>> {
         (self.build)(Arc::new(input))
     }
 
     pub(crate) fn build(&self, input: impl ChunkSource + 'static) -> Result<Arc<dyn ChunkSource>, Failure> {
-        let name = input.info().name.clone();
-        works(self.try_build(input), name, "making the node")
+        self.build_on(Arc::new(input))
     }
 }
 
@@ -72,11 +77,11 @@ impl SourceCase {
     /// The lazy operation that `build` makes of `input`.
     ///
     /// ```
-    /// use chunk_core::MemorySource;
+    /// use chunk_core::{MemorySource, Slab, Window};
     /// use chunk_testkit::SourceCase;
     ///
-    /// let input = MemorySource::new([2], &[1_u8, 2])?;
-    /// let case = SourceCase::node(input, |input| Ok(input), [1, 2]);
+    /// let input = MemorySource::new([3], &[1_u8, 2, 3])?;
+    /// let case = SourceCase::node(input, |input| Window::new(input, Slab::new([0], [2])), [1, 2]);
     /// assert!(chunk_testkit::source_rules::passes_on_the_errors_of_its_input(&case).is_ok());
     /// # Ok::<(), chunk_core::Error>(())
     /// ```
@@ -167,6 +172,15 @@ impl SourceCase {
         let expected = format!("{} ± {} at element {position:?}", expected[at], tolerance * most);
         Err(Failure::new(&info.name, expected, found[at]))
     }
+}
+
+/// Reads `slab` of any source, into zeros.
+pub(crate) fn read(source: &dyn ChunkSource, slab: &Slab, worker: &Worker) -> Result<Buffer, Failure> {
+    let name = &source.info().name;
+    let mut out = works(Buffer::zeroed(slab.bytes(source.info().dtype.size()) as usize), name, "allocating a buffer")?;
+    let read = source.read_into(slab, &mut out, worker);
+    works(read, name, "reading").map_err(|failure| failure.at(format!("slab {slab}")))?;
+    Ok(out)
 }
 
 /// What the packed bytes of `whole` hold at `slab`.

@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chunk_core::{ChunkSource, Cost, DatasetInfo, Result, Slab, Worker};
+use chunk_core::{ChunkSource, Cost, DatasetInfo, Operation, Result, Slab, Worker, total_cost, total_held_bytes};
 
 /// A source that counts the reads of another.
+///
+/// A plan does not look into it: it is a leaf, which states all that the other takes.
 ///
 /// ```
 /// use chunk_core::{ChunkSourceExt, MemorySource, Slab};
@@ -48,12 +50,16 @@ impl<S: ChunkSource> ChunkSource for CountingSource<S> {
         self.inner.info()
     }
 
-    fn held_bytes(&self) -> u64 {
-        self.inner.held_bytes()
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        self.inner.cost(slab, threads)
+    fn held_bytes(&self) -> u64 {
+        total_held_bytes(&self.inner)
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        total_cost(&self.inner, slab, threads)
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

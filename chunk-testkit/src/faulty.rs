@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use chunk_core::{ChunkSink, ChunkSource, Cost, DatasetInfo, Error, Result, Slab, Worker};
+use chunk_core::{
+    ChunkSink, ChunkSource, Cost, DatasetInfo, Error, Operation, Result, Slab, Worker, total_cost, total_held_bytes,
+};
 
 /// One error, due at one call.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ impl Fault {
 }
 
 /// A source whose n-th read fails; all others are another source's.
+///
+/// A plan does not look into it: it is a leaf, which states all that the other takes.
 ///
 /// ```
 /// use chunk_core::{ChunkSourceExt, Error, MemorySource, Slab};
@@ -71,12 +75,16 @@ impl<S: ChunkSource> ChunkSource for FaultySource<S> {
         self.inner.info()
     }
 
-    fn held_bytes(&self) -> u64 {
-        self.inner.held_bytes()
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        self.inner.cost(slab, threads)
+    fn held_bytes(&self) -> u64 {
+        total_held_bytes(&self.inner)
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        total_cost(&self.inner, slab, threads)
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
@@ -128,6 +136,10 @@ impl<S: ChunkSink> ChunkSink for FaultySink<S> {
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
         self.fault.pass()?;
         self.inner.write_from(slab, data, worker)
+    }
+
+    fn prepare(&self) -> Result<()> {
+        self.inner.prepare()
     }
 
     fn finish(self: Box<Self>) -> Result<()> {

@@ -12,6 +12,8 @@ mod faulty;
 mod folder;
 mod growing;
 mod measured;
+mod node_rules;
+mod nodes;
 mod outputs;
 mod pattern;
 mod peak_alloc;

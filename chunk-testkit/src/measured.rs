@@ -5,7 +5,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chunk_core::{
-    Budget, ChunkSink, ChunkSource, Cost, DatasetInfo, MemorySource, Result as CoreResult, Run, Slab, Worker,
+    Budget, ChunkSink, ChunkSource, Cost, DatasetInfo, Error, MemorySource, Operation, Result as CoreResult, Run, Slab,
+    Work, Worker, total_cost, total_held_bytes,
 };
 
 use crate::failure::{Failure, Outcome, ensure, works};
@@ -26,8 +27,9 @@ pub(crate) fn ensure_measuring(subject: &str) -> Outcome {
 pub(crate) fn read(source: &dyn ChunkSource, slab: &Slab, threads: usize) -> Result<Measured, Failure> {
     let one = OneSlab::new(source, slab);
     let bytes = slab.bytes(source.info().dtype.size());
-    let run = run(bytes + source.cost(slab, threads).scratch_bytes + source.held_bytes(), threads);
-    works(run.visit(&one, |_, _| Ok(())), &source.info().name, "a run of one slab")?;
+    let stated = works(total_cost(source, slab, threads), &source.info().name, "`total_cost`")?.scratch_bytes;
+    let run = run(bytes + stated + total_held_bytes(source), threads);
+    works(run.visit::<Error>(&one, |_, _| Ok(())), &source.info().name, "a run of one slab")?;
     one.seen.take().ok_or_else(|| Failure::new(&source.info().name, "a run that reads its one slab", "no read"))
 }
 
@@ -59,21 +61,25 @@ impl ChunkSource for OneSlab<'_> {
         &self.info
     }
 
-    fn held_bytes(&self) -> u64 {
-        self.inner.held_bytes()
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+    fn held_bytes(&self) -> u64 {
+        total_held_bytes(self.inner)
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> CoreResult<Cost> {
         // No plan takes a part of it.
         if *slab == Slab::whole(&self.info.shape) {
-            self.inner.cost(self.slab, threads)
+            total_cost(self.inner, self.slab, threads)
         } else {
-            Cost::new(u64::MAX, u64::MAX)
+            Ok(Cost::new(u64::MAX, Work::default()))
         }
     }
 
     fn read_into(&self, _slab: &Slab, out: &mut [u8], worker: &Worker) -> CoreResult<()> {
-        let stated = self.inner.cost(self.slab, worker.threads()).scratch_bytes;
+        let stated = total_cost(self.inner, self.slab, worker.threads())?.scratch_bytes;
         let (read, held) = PeakAlloc::measure(|| self.inner.read_into(self.slab, out, worker));
         self.seen.keep((stated, held));
         read
@@ -118,6 +124,10 @@ impl ChunkSink for OneChunk {
         let (written, held) = PeakAlloc::measure(|| self.inner.write_from(slab, data, worker));
         self.seen.keep((stated, held));
         written
+    }
+
+    fn prepare(&self) -> CoreResult<()> {
+        self.inner.prepare()
     }
 
     fn finish(self: Box<Self>) -> CoreResult<()> {

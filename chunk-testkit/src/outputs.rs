@@ -86,6 +86,41 @@ pub fn an_unfinished_output_is_invisible(backend: &Description) -> Outcome {
     Ok(())
 }
 
+/// After `prepare` nothing is under the output's name yet, and a sink that is dropped then leaves nothing behind; after
+/// `finish` everything is there. A sink to which nothing was written is prepared, too. That `prepare` may be left out
+/// other rules show.
+pub fn preparing_an_output_publishes_nothing(backend: &Description) -> Outcome {
+    let array = backend.array(&backend.dtype(), backend.rank());
+    let written = || -> Result<_, Failure> {
+        let place = backend.place();
+        let sink = backend.create(&place, array.info())?;
+        write_whole(&*sink, &array, &Worker::new())?;
+        Ok((place, sink))
+    };
+    let (unprepared, sink) = written()?;
+    let visible = is_absent(backend, &unprepared, "before `prepare`").is_err();
+    drop(sink);
+    if visible || unprepared.is_empty("after a drop").is_err() {
+        return Ok(()); // which another rule does not allow
+    }
+    let (dropped, sink) = written()?;
+    works(sink.prepare(), &dropped.location, "preparing")?;
+    is_absent(backend, &dropped, "after `prepare`")?;
+    drop(sink);
+    dropped.is_empty("after dropping a sink that was prepared")?;
+
+    let (finished, sink) = written()?;
+    works(sink.prepare(), &finished.location, "preparing")?;
+    works(sink.finish(), &finished.location, "finishing after `prepare`")?;
+    reads_as(&*backend.open(&finished)?, &array).map_err(|failure| failure.at("finished after `prepare`"))?;
+
+    let unwritten = backend.place();
+    let sink = backend.create(&unwritten, array.info())?;
+    works(sink.prepare(), &unwritten.location, "preparing without a write")?;
+    works(sink.finish(), &unwritten.location, "finishing after `prepare` without a write")?;
+    backend.open(&unwritten).map(drop)
+}
+
 /// An output that exists is [`Error::AlreadyExists`], at `create`, and stays what it is.
 pub fn an_existing_output_is_refused_and_kept(backend: &Description) -> Outcome {
     let place = backend.place();

@@ -134,6 +134,11 @@ macro_rules! __source_rules {
             holds_no_more_than_it_says
             reads_nothing_before_it_is_asked
             passes_on_the_errors_of_its_input
+            a_nodes_cost_is_its_own
+            shared_nodes_count_once
+            over_the_same_inputs_is_the_same
+            identity_is_its_own
+            asks_only_for_what_is_inside
         }
     };
 }
@@ -165,6 +170,7 @@ macro_rules! __backend_rules {
             making_a_sink_creates_nothing
             a_finished_output_is_whole
             an_unfinished_output_is_invisible
+            preparing_an_output_publishes_nothing
             an_existing_output_is_refused_and_kept
             an_output_that_appeared_meanwhile_is_kept
             overwriting_keeps_the_old_until_finish

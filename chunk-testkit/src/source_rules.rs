@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
-use chunk_core::{Buffer, ChunkSource, Error, MemorySource, Slab, Worker};
+use chunk_core::{Buffer, ChunkSource, Error, MemorySource, Slab, Worker, total_cost, total_held_bytes};
 
-use crate::case::{Node, SourceCase, equals_part};
+use crate::case::{Node, SourceCase, equals_part, read};
 use crate::failure::{Failure, Outcome, ensure, same_bytes, shown, works};
 use crate::measured::{self, ensure_measuring};
+use crate::nodes::{Both, Said};
 use crate::peak_alloc::PeakAlloc;
 use crate::slabs::slabs;
 use crate::threads::at_once;
 use crate::{CountingSource, FaultySource, Rule};
+
+pub use crate::node_rules::{
+    a_nodes_cost_is_its_own, asks_only_for_what_is_inside, identity_is_its_own, over_the_same_inputs_is_the_same,
+    shared_nodes_count_once,
+};
 
 /// What a call may hold beyond its cost: the bookkeeping of threads, small lists. Costs are about buffers.
 pub const UNCOUNTED_BYTES: u64 = 64 << 10;
@@ -35,10 +41,15 @@ pub fn info_is_consistent(case: &SourceCase) -> Outcome {
 }
 
 /// Every slab holds the bytes of the oracle: the whole, rows, columns, planes, single elements, empty ones, those that
-/// straddle chunks, random ones.
+/// straddle chunks, random ones. As the input of another node it holds the same.
 pub fn reads_every_slab_equal_to_the_oracle(case: &SourceCase) -> Outcome {
     let exact = case.exact()?;
-    slabs(case.info()).iter().try_for_each(|slab| equals_part(&exact, slab, &case.read(slab, &Worker::new())?))
+    let above = Said::of(&case.source);
+    slabs(case.info()).iter().try_for_each(|slab| {
+        equals_part(&exact, slab, &case.read(slab, &Worker::new())?)?;
+        equals_part(&exact, slab, &read(&above, slab, &Worker::new())?)
+            .map_err(|failure| failure.at("read by another node"))
+    })
 }
 
 /// A buffer may hold anything before it is read into: every byte is written.
@@ -113,7 +124,8 @@ fn read_alone(case: &SourceCase) -> Result<Vec<(Slab, Buffer)>, Failure> {
 }
 
 /// A read holds no more beside its buffer than `cost` says, and [`UNCOUNTED_BYTES`], with workers of any number of
-/// threads.
+/// threads. For a node, that is what core makes of its cost and those of its inputs; also in graphs that read it
+/// twice, or two of it over one input.
 ///
 /// Measured by [`PeakAlloc`] inside runs of one slab each, so what C libraries allocate is not seen.
 /// Sources of some hundred KiB show something.
@@ -122,18 +134,27 @@ pub fn scratch_is_within_cost(case: &SourceCase) -> Outcome {
         return Ok(());
     }
     ensure_measuring(&case.info().name)?;
-    for threads in THREADS {
-        for slab in slabs(case.info()).into_iter().filter(|slab| !slab.is_empty()) {
-            let (stated, held) = measured::read(&*case.source, &slab, threads)?;
-            ensure(held.peak <= stated + UNCOUNTED_BYTES, || {
-                let expected = format!(
-                    "at most {} bytes beside the buffer: {stated} of `cost`, and {UNCOUNTED_BYTES} that any read may take",
-                    stated + UNCOUNTED_BYTES
-                );
-                Failure::new(&case.info().name, expected, format!("{} bytes", held.peak))
-                    .at(format!("slab {slab}, {threads} threads"))
-            })?;
-        }
+    THREADS.into_iter().try_for_each(|threads| scratch_is_enough(&*case.source, threads))?;
+    let Some(node) = case.node.as_ref().filter(|_| case.source.operation().is_some()) else { return Ok(()) };
+    let input: Arc<dyn ChunkSource> = Arc::new(Said::of(&node.input));
+    let (one, other) = (node.build_on(Arc::clone(&input))?, node.build_on(input)?);
+    for graph in [Both::of(&one, &one), Both::of(&one, &other)] {
+        scratch_is_enough(&graph, 2).map_err(|failure| failure.at("a graph that shares nodes"))?;
+    }
+    Ok(())
+}
+
+fn scratch_is_enough(source: &dyn ChunkSource, threads: usize) -> Outcome {
+    for slab in slabs(source.info()).into_iter().filter(|slab| !slab.is_empty()) {
+        let (stated, held) = measured::read(source, &slab, threads)?;
+        ensure(held.peak <= stated + UNCOUNTED_BYTES, || {
+            let expected = format!(
+                "at most {} bytes beside the buffer: {stated} of `cost`, and {UNCOUNTED_BYTES} that any read may take",
+                stated + UNCOUNTED_BYTES
+            );
+            Failure::new(&source.info().name, expected, format!("{} bytes", held.peak))
+                .at(format!("slab {slab}, {threads} threads"))
+        })?;
     }
     Ok(())
 }
@@ -148,8 +169,12 @@ pub fn holds_no_more_than_it_says(case: &SourceCase) -> Outcome {
     }
     ensure_measuring(&case.info().name)?;
     let slabs = slabs(case.info());
-    let stated = case.source.held_bytes();
-    let kept = slabs.iter().map(|slab| case.source.cost(slab, 1).scratch_bytes).max().unwrap_or(0);
+    let stated = total_held_bytes(&*case.source);
+    let mut kept = 0;
+    for slab in &slabs {
+        let cost = works(total_cost(&*case.source, slab, 1), &case.info().name, "`total_cost`")?;
+        kept = kept.max(cost.scratch_bytes);
+    }
     let read_all = || slabs.iter().try_for_each(|slab| case.read(slab, &Worker::new()).map(drop));
     let (read, held) = PeakAlloc::measure(read_all);
     read?;
@@ -162,7 +187,8 @@ pub fn holds_no_more_than_it_says(case: &SourceCase) -> Outcome {
     })
 }
 
-/// Making a lazy operation reads nothing of its input: all that it must know is in the input's description.
+/// Making a lazy operation reads nothing of its input, and nor does planning: all that it must know is in the input's
+/// description.
 ///
 /// Checked where the case is a [`SourceCase::node`].
 pub fn reads_nothing_before_it_is_asked(case: &SourceCase) -> Outcome {
@@ -170,9 +196,9 @@ pub fn reads_nothing_before_it_is_asked(case: &SourceCase) -> Outcome {
     let input = Arc::new(CountingSource::new(Arc::clone(&node.input)));
     let source = node.build(Arc::clone(&input))?;
     for slab in slabs(source.info()) {
-        let _ = source.cost(&slab, 2);
+        let _ = total_cost(&*source, &slab, 2);
     }
-    let _ = source.held_bytes();
+    let _ = total_held_bytes(&*source);
     ensure(input.calls() == 0, || {
         Failure::new(&case.info().name, "no read of the input", format!("{} reads", input.calls()))
     })

@@ -3,9 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use chunk_core::{ChunkSource, Cost, DatasetInfo, Result, Slab, Worker};
+use chunk_core::{ChunkSource, Cost, DatasetInfo, Operation, Result, Slab, Worker, total_cost, total_held_bytes};
 
 /// A source that takes its time: so long a byte, on the thread that reads.
+///
+/// A plan does not look into it: it is a leaf, which states all that the other takes.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -39,12 +41,16 @@ impl<S: ChunkSource> ChunkSource for ThrottledSource<S> {
         self.inner.info()
     }
 
-    fn held_bytes(&self) -> u64 {
-        self.inner.held_bytes()
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        self.inner.cost(slab, threads)
+    fn held_bytes(&self) -> u64 {
+        total_held_bytes(&self.inner)
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        total_cost(&self.inner, slab, threads)
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

@@ -6,7 +6,7 @@ use crate::small_backend::{Fault, SmallBackend};
 use Fault::*;
 
 /// Each fault and the rule that it breaks.
-const FAULTS: [(Fault, &str); 45] = [
+const FAULTS: [(Fault, &str); 47] = [
     (ShoutsItsName, "its_name_and_extensions_are_well_formed"),
     (RecognisesEverything, "its_name_and_extensions_are_well_formed"),
     (HasAnotherExtension, "is_found_by_the_registry"),
@@ -52,6 +52,8 @@ const FAULTS: [(Fault, &str); 45] = [
     (LetsTwoAppend, "an_append_has_one_writer"),
     (MendsSoundFiles, "sound_files_have_no_problems"),
     (PanicsOverDamage, "recovery_never_panics"),
+    (PublishesWhenPrepared, "preparing_an_output_publishes_nothing"),
+    (LosesWhatWasPrepared, "preparing_an_output_publishes_nothing"),
 ];
 
 #[test]

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fmt, thread};
 
-use chunk_core::{ChunkSource, Cost, DatasetInfo, Error, MemorySource, Result, Slab, Worker};
+use chunk_core::{
+    ChunkSource, Cost, DatasetInfo, Error, Identity, MemorySource, Need, Operation, Reduction, Result, Slab, Stepper,
+    Work, Worker, check_inputs, read_node, total_cost, total_held_bytes,
+};
 use chunk_testkit::{SourceCase, source_rules};
 
 const SHAPE: [u64; 2] = [300, 70];
@@ -15,7 +18,7 @@ const LARGE: usize = 256 << 10;
 
 /// A source over memory with one fault.
 struct Broken {
-    input: Arc<dyn ChunkSource>,
+    input: [Arc<dyn ChunkSource>; 1],
     info: DatasetInfo,
     fault: Fault,
     reading: AtomicUsize,
@@ -48,12 +51,24 @@ enum Fault {
     ReadsWhenMade,
     SwallowsErrors,
     RewordsErrors,
+    ReadsOtherThanItComputes,
+    CountsItsInput,
+    HoldsItsInput,
+    HidesItsInput,
+    WrapsItsInput,
+    IsAnotherOver,
+    TakesAnythingOver,
+    ForwardsTheIdentity,
+    HasOneIdentity,
+    InventsAnIdentity,
+    AsksForMoreWhenPlanning,
+    AsksOutside,
 }
 
 use Fault::*;
 
 /// Each fault and the rule that it breaks.
-const FAULTS: [(Fault, Option<&str>); 18] = [
+const FAULTS: [(Fault, Option<&str>); 30] = [
     (Nothing, None),
     (NamesItselfNothing, Some("info_is_consistent")),
     (ReadsTheNeighbourAcrossChunks, Some("reads_every_slab_equal_to_the_oracle")),
@@ -72,20 +87,48 @@ const FAULTS: [(Fault, Option<&str>); 18] = [
     (ReadsWhenMade, Some("reads_nothing_before_it_is_asked")),
     (SwallowsErrors, Some("passes_on_the_errors_of_its_input")),
     (RewordsErrors, Some("passes_on_the_errors_of_its_input")),
+    (ReadsOtherThanItComputes, Some("reads_every_slab_equal_to_the_oracle")),
+    (CountsItsInput, Some("a_nodes_cost_is_its_own")),
+    (HoldsItsInput, Some("a_nodes_cost_is_its_own")),
+    (HidesItsInput, Some("a_nodes_cost_is_its_own")),
+    (WrapsItsInput, Some("shared_nodes_count_once")),
+    (IsAnotherOver, Some("over_the_same_inputs_is_the_same")),
+    (TakesAnythingOver, Some("over_the_same_inputs_is_the_same")),
+    (ForwardsTheIdentity, Some("identity_is_its_own")),
+    (HasOneIdentity, Some("identity_is_its_own")),
+    (InventsAnIdentity, Some("identity_is_its_own")),
+    (AsksForMoreWhenPlanning, Some("asks_only_for_what_is_inside")),
+    (AsksOutside, Some("asks_only_for_what_is_inside")),
 ];
 
 impl Broken {
     fn new(input: Arc<dyn ChunkSource>, fault: Fault) -> Result<Self> {
-        let name = if fault == NamesItselfNothing { "" } else { "broken" };
-        let info = input.info().clone().with_name(name);
+        let info = Broken::describe(&input, fault);
         if fault == ReadsWhenMade {
             input.read_into(&Slab::new([0, 0], [1, 1]), &mut [0; 4], &Worker::new())?;
         }
-        Ok(Broken { input, info, fault, reading: AtomicUsize::new(0), hoard: Mutex::default() })
+        let input = if fault == WrapsItsInput { Arc::new(Hidden(input)) } else { input };
+        Ok(Broken { input: [input], info, fault, reading: AtomicUsize::new(0), hoard: Mutex::default() })
+    }
+
+    fn describe(input: &Arc<dyn ChunkSource>, fault: Fault) -> DatasetInfo {
+        let mut info = input.info().derived(if fault == NamesItselfNothing { "" } else { "broken" });
+        let of = |input: &Identity| Identity::builder("broken").input(input).finish();
+        info.identity = match fault {
+            ForwardsTheIdentity => input.info().identity,
+            HasOneIdentity => input.info().identity.map(|_| Identity::builder("broken").finish()),
+            InventsAnIdentity => Some(Identity::builder("broken").finish()),
+            _ => input.info().identity.as_ref().map(of),
+        };
+        info
     }
 
     fn is(&self, fault: Fault) -> bool {
         self.fault == fault
+    }
+
+    fn input(&self) -> &dyn ChunkSource {
+        &*self.input[0]
     }
 
     fn check(&self, slab: &Slab, out: &mut [u8]) -> Result<()> {
@@ -98,20 +141,12 @@ impl Broken {
                 slab.check(&self.info, out.len())?;
             }
             ReadsBeforeItChecks if outside => {
-                self.input.read_into(&Slab::new([0, 0], [1, 1]), &mut [0; 4], &Worker::new())?;
+                self.input().read_into(&Slab::new([0, 0], [1, 1]), &mut [0; 4], &Worker::new())?;
                 slab.check(&self.info, out.len())?;
             }
             _ => slab.check(&self.info, out.len())?,
         }
         Ok(())
-    }
-
-    fn read(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
-        match self.input.read_into(slab, out, worker) {
-            Err(_) if self.is(SwallowsErrors) => Ok(()),
-            Err(error) if self.is(RewordsErrors) => Err(Error::InvalidArgument(error.to_string())),
-            result => result,
-        }
     }
 
     fn spoil(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
@@ -147,13 +182,19 @@ impl ChunkSource for Broken {
         &self.info
     }
 
-    fn held_bytes(&self) -> u64 {
-        0
+    fn operation(&self) -> Option<&dyn Operation> {
+        if self.is(HidesItsInput) { None } else { Some(self) }
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        let honest = if self.is(HoardsWhatItRead) { LARGE as u64 + 64 } else { 0 };
-        Cost::new(honest + slab.bytes(4), self.input.cost(slab, threads).moved_bytes)
+    fn held_bytes(&self) -> u64 {
+        if self.is(HoldsItsInput) { self.input().held_bytes() } else { 0 }
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        // What two of it hoard in one read, beside buffers that wait for the next one.
+        let honest = if self.is(HoardsWhatItRead) { 3 * LARGE as u64 } else { 0 };
+        let inputs = if self.is(CountsItsInput) { self.input().cost(slab, threads)?.scratch_bytes } else { 0 };
+        Ok(Cost::new(honest + inputs, Work::copying(slab.bytes(4))))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
@@ -161,14 +202,87 @@ impl ChunkSource for Broken {
         if slab.is_empty() || !slab.is_within(&self.info.shape) || out.len() as u64 != slab.bytes(4) {
             return Ok(());
         }
-        if self.is(SkipsZeros) {
-            let mut read = vec![0; out.len()];
-            self.read(slab, &mut read, worker)?;
-            out.iter_mut().zip(read).filter(|(_, byte)| *byte != 0).for_each(|(out, byte)| *out = byte);
-            return Ok(());
+        if self.is(ReadsOtherThanItComputes) || self.is(HidesItsInput) {
+            return self.input().read_into(slab, out, worker);
         }
-        self.read(slab, out, worker)?;
-        self.spoil(slab, out, worker)
+        match read_node(self, slab, out, worker) {
+            Err(_) if self.is(SwallowsErrors) => Ok(()),
+            Err(error) if self.is(RewordsErrors) => Err(Error::InvalidArgument(error.to_string())),
+            result => result,
+        }
+    }
+}
+
+impl Operation for Broken {
+    fn name(&self) -> &str {
+        "broken"
+    }
+
+    fn inputs(&self) -> &[Arc<dyn ChunkSource>] {
+        &self.input
+    }
+
+    fn over(&self, inputs: Vec<Arc<dyn ChunkSource>>) -> Result<Arc<dyn ChunkSource>> {
+        if !self.is(TakesAnythingOver) {
+            check_inputs(self, &inputs)?;
+        }
+        let mut node = Broken::new(inputs[0].clone(), self.fault)?;
+        if self.is(IsAnotherOver) {
+            node.info.identity = node.info.identity.map(|input| Identity::builder("over").input(&input).finish());
+        }
+        Ok(Arc::new(node))
+    }
+
+    fn reduction(&self) -> Option<&dyn Reduction> {
+        None
+    }
+
+    fn compute(&self, slab: &Slab, _threads: usize, steps: &mut dyn Stepper) -> Result<()> {
+        let planning = steps.sample().is_some();
+        if self.is(SkipsZeros) {
+            return steps.step(&[Need::apart(0, slab.clone())], &mut |inputs, out, _| {
+                out.iter_mut().zip(inputs[0].data).filter(|(_, byte)| **byte != 0).for_each(|(out, byte)| *out = *byte);
+                Ok(())
+            });
+        }
+        let mut needs = vec![Need::inside(0, slab.clone(), 0)];
+        match self.fault {
+            AsksForMoreWhenPlanning if planning => needs.push(Need::apart(0, Slab::new([0, 0], [0, 1]))),
+            AsksOutside => needs.push(Need::apart(0, Slab::new([SHAPE[0] + 1, 0], [0, 1]))),
+            _ => {}
+        }
+        steps.step(&needs, &mut |_, out, worker| {
+            if self.is(ReadsOtherThanItComputes) {
+                out[0] ^= 1;
+            }
+            self.spoil(slab, out, worker)
+        })
+    }
+}
+
+/// A leaf that states what it hides.
+#[derive(Debug)]
+struct Hidden(Arc<dyn ChunkSource>);
+
+impl ChunkSource for Hidden {
+    fn info(&self) -> &DatasetInfo {
+        self.0.info()
+    }
+
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
+    fn held_bytes(&self) -> u64 {
+        total_held_bytes(&*self.0)
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        total_cost(&*self.0, slab, threads)
+    }
+
+    fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        self.0.read_into(slab, out, worker)
     }
 }
 

@@ -13,8 +13,8 @@ use std::{process, thread};
 
 use chunk_core::{
     Attribute, Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DType, DatasetEntry, DatasetInfo, Entry,
-    EntryKind, Error, Growing, Identity, Location, MemoryOutput, MemorySink, MemorySource, OpenPolicy, Result,
-    Sharding, Slab, Worker,
+    EntryKind, Error, Growing, Identity, Location, MemoryOutput, MemorySink, MemorySource, OpenPolicy, Operation,
+    Result, Sharding, Slab, Work, Worker,
 };
 use chunk_testkit::Description;
 
@@ -66,6 +66,8 @@ pub(crate) enum Fault {
     LetsTwoAppend,
     MendsSoundFiles,
     PanicsOverDamage,
+    PublishesWhenPrepared,
+    LosesWhatWasPrepared,
 }
 
 use Fault::*;
@@ -230,7 +232,8 @@ impl Backend for SmallBackend {
 
     fn growing(&self) -> Option<&dyn Growing> {
         // Otherwise what breaks a rule of creating breaks the like rule of appending, too.
-        let grows = self.is(Nothing) || self.fault as u8 >= WantsSlabsInOrder as u8;
+        let of_growing = WantsSlabsInOrder as u8..=PanicsOverDamage as u8;
+        let grows = self.is(Nothing) || of_growing.contains(&(self.fault as u8));
         grows.then_some(self)
     }
 
@@ -302,11 +305,15 @@ impl ChunkSource for Loaded {
         self.source.info()
     }
 
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
     fn held_bytes(&self) -> u64 {
         self.held
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
         self.source.cost(slab, threads)
     }
 
@@ -327,12 +334,16 @@ impl ChunkSource for Lazy {
         &self.info
     }
 
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
     fn held_bytes(&self) -> u64 {
         0
     }
 
-    fn cost(&self, _slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(4 * self.info.bytes() + 1000, self.info.bytes())
+    fn cost(&self, _slab: &Slab, _threads: usize) -> Result<Cost> {
+        Ok(Cost::new(4 * self.info.bytes() + 1000, Work::reading(self.info.bytes())))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
@@ -478,7 +489,7 @@ impl ChunkSink for SmallSink {
 
     fn cost(&self, slab: &Slab, threads: usize) -> Cost {
         let cost = self.memory.cost(slab, threads);
-        Cost::new(slab.bytes(self.info.dtype.size()), cost.moved_bytes)
+        Cost::new(slab.bytes(self.info.dtype.size()), cost.work)
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
@@ -514,6 +525,19 @@ impl ChunkSink for SmallSink {
             }
         }
         self.memory.write_from(slab, &data, worker)
+    }
+
+    fn prepare(&self) -> Result<()> {
+        self.begin()?;
+        if self.is(PublishesWhenPrepared) {
+            let io = |cause| Error::io(&self.path, "prepare", cause);
+            fs::write(&self.path, "small int32 0 0 / 1 1\n").map_err(io)?;
+        }
+        if self.is(LosesWhatWasPrepared) {
+            let zeros = vec![0; self.info.bytes() as usize];
+            self.memory.write_from(&Slab::whole(&self.info.shape), &zeros, &Worker::new())?;
+        }
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<()> {

@@ -8,7 +8,7 @@ use chunk_testkit::{CountingSource, FaultySink, FaultySource, PeakAlloc, pattern
 #[test]
 fn a_run_reads_each_byte_once() {
     let source = CountingSource::new(MemorySource::new([1000], &[1_u8; 1000]).unwrap());
-    Run::new().threads(2).visit(&source, |_, _| Ok(())).unwrap();
+    Run::new().threads(2).visit::<Error>(&source, |_, _| Ok(())).unwrap();
     assert_eq!(source.bytes(), 1000);
 }
 
