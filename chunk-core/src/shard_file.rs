@@ -72,13 +72,18 @@ impl ShardFile {
         })
     }
 
-    /// Opens the data of the shard at `path` to be read, and calls `visit` with each record of its log, in order.
+    /// Opens the data of the shard at `path` to be read, and calls `visit` with each record of its log, in order. `None`
+    /// if nothing was ever written to it.
     ///
     /// # Errors
     /// As [`RecordLog::read`], [`DataFile::open`].
-    pub fn read(path: &Path, header: &LogHeader, visit: &mut dyn FnMut(&[u8])) -> Result<DataFile> {
-        RecordLog::read(&log_of(path), header, visit)?;
-        DataFile::open(path)
+    pub fn read(path: &Path, header: &LogHeader, visit: &mut dyn FnMut(&[u8])) -> Result<Option<DataFile>> {
+        let log = log_of(path);
+        if !log.try_exists().map_err(|cause| Error::io(&log, "open", cause))? {
+            return Ok(None);
+        }
+        RecordLog::read(&log, header, visit)?;
+        DataFile::open(path).map(Some)
     }
 
     /// Where the data is.
