@@ -172,7 +172,11 @@ impl ChunkSink for Hdf5Shard {
             Some(assembled) => place_all(sink, dataset, assembled, &grid, &chunks, data),
             None => copy_all(sink, dataset, &grid, &chunks, data, &worker),
         })?;
-        if is_around { file.publish(&path, overwrite) } else { file.remove() }
+        if is_around {
+            return file.publish(&path, overwrite);
+        }
+        file.remove();
+        Ok(())
     }
 }
 

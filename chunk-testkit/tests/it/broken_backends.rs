@@ -6,7 +6,7 @@ use crate::small_backend::{Fault, SmallBackend};
 use Fault::*;
 
 /// Each fault and the rule that it breaks.
-const FAULTS: [(Fault, &str); 45] = [
+const FAULTS: [(Fault, &str); 51] = [
     (ShoutsItsName, "its_name_and_extensions_are_well_formed"),
     (RecognisesEverything, "its_name_and_extensions_are_well_formed"),
     (HasAnotherExtension, "is_found_by_the_registry"),
@@ -52,6 +52,12 @@ const FAULTS: [(Fault, &str); 45] = [
     (LetsTwoAppend, "an_append_has_one_writer"),
     (MendsSoundFiles, "sound_files_have_no_problems"),
     (PanicsOverDamage, "recovery_never_panics"),
+    (LeavesItsShard, "a_shard_becomes_the_output"),
+    (HoldsWithAnyChecksum, "a_dropped_shard_is_continued"),
+    (SearchesAllShards, "shards_are_joined"),
+    (TakesAnyShard, "refuses_what_is_no_shard_of_it"),
+    (TakesShortBuffersOfShards, "a_shard_has_one_writer"),
+    (BelievesItsLog, "a_damaged_shard_is_never_believed"),
 ];
 
 #[test]
