@@ -23,7 +23,7 @@
 //!
 //! # Features
 //! * `ndarray` (default): [`ChunkSourceExt::read_array`].
-//! * `half` (default): `half::f16` as an [`Element`].
+//! * `half` (default): `f16`, the Rust type of elements of half precision.
 
 #![forbid(unsafe_code)]
 
@@ -38,6 +38,7 @@ mod casting;
 mod conversion;
 mod data_file;
 mod dataset;
+mod dispatch;
 mod dtype;
 mod element;
 mod error;
@@ -47,6 +48,7 @@ mod identity;
 mod location;
 mod memory;
 mod new_file;
+mod number;
 mod plan;
 mod planner;
 mod policy;
@@ -63,6 +65,8 @@ mod steps;
 mod window;
 mod worker;
 
+#[cfg(feature = "half")]
+pub use half::f16;
 pub use num_complex::Complex;
 
 pub use crate::append::AppendPlan;
@@ -76,8 +80,9 @@ pub use crate::casting::{Casting, result_type};
 pub use crate::conversion::Conversion;
 pub use crate::data_file::{DataFile, FileCursor};
 pub use crate::dataset::DatasetInfo;
+pub use crate::dispatch::{ElementVisitor, NumberVisitor};
 pub use crate::dtype::{DType, EnumType, Field, StructType, TimeStep, TimeUnit};
-pub use crate::element::{Element, Number};
+pub use crate::element::Element;
 pub use crate::error::{Cause, Error, Result};
 pub use crate::grid::{Grid, Positions};
 pub use crate::growing::Growing;
@@ -85,6 +90,7 @@ pub use crate::identity::{Identity, IdentityBuilder};
 pub use crate::location::Location;
 pub use crate::memory::{MemoryBackend, MemoryOutput, MemorySink, MemorySource, chunked_bytes};
 pub use crate::new_file::{LazyFile, NewFile};
+pub use crate::number::{ComplexNumber, Float, Integer, Number, RealNumber};
 pub use crate::plan::Plan;
 pub use crate::planner::Planner;
 pub use crate::policy::{FilledCount, Missing, OpenPolicy, check_inside};
