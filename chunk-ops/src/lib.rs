@@ -11,18 +11,22 @@
 //!
 //! [`TileFile`] is that intermediate: an array in a file without a name, written in one shape of slabs and read in
 //! another.
-
+//!
+//! [`moments`] computes count, extremes, mean and variance in one pass. Its accumulator, [`Moments`], merges, and is
+//! made of [`ExactSum`]s, which do not round.
 #![forbid(unsafe_code)]
 
 mod fft;
 mod kernel;
 mod lines;
 mod real;
+mod reduce;
 mod space;
 mod staged;
 mod tiles;
 mod widen;
 
 pub use crate::fft::{Fft, fft, ifft, irfft, rfft};
+pub use crate::reduce::{ExactSum, Moments, moments};
 pub use crate::staged::{LineOperation, Staged, Strategy};
 pub use crate::tiles::{TileFile, TileSink, TileSource};
