@@ -88,6 +88,10 @@ impl ChunkSink for SmallShard {
         self.write_summed(slab, data, Checksum::of(data), worker)
     }
 
+    fn prepare(&self) -> Result<()> {
+        self.sync()
+    }
+
     fn finish(self: Box<Self>) -> Result<()> {
         let info = self.sink.info().clone();
         let mut whole = header(&info).into_bytes();
