@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chunk_core::{
-    Budget, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Error, Job, Location, Plan, Result, Run,
+    Budget, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Error, Job, Location, Output, Plan, Result, Run,
 };
 use clap::Args;
 
@@ -21,7 +21,7 @@ use crate::failure::{Failure, Outcome};
 use crate::fft;
 use crate::options::{OVERWRITE_HINT, RunOptions};
 use crate::output::{Out, one_line, print, print_now, rate_text};
-use noise::Noise;
+pub(crate) use noise::Noise;
 
 /// Makes a Blosc-compressed HDF5 dataset, transforms it along both axes, verifies the result and says how fast
 #[derive(Debug, Args)]
@@ -130,7 +130,9 @@ impl Demo<'_> {
         let input = source.info().clone();
         let node = chunk_ops::fft(source, axis)?;
         let info = fft::output_info(&input, node.info(), axis);
-        fft::plan(&self.context.registry, node, &self.run, &self.location(name), &info, &self.options())
+        let registry = &self.context.registry;
+        let output = Output::at(Arc::new(node), info, registry, self.location(name), self.options())?;
+        Job::plan(&self.run, &[output], &self.folder)
     }
 
     /// The plans of all that will be done, with the noise itself in place of the file that is not there yet. Refuses

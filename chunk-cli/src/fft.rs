@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, CreateOptions, DatasetInfo, Job, Location, Output, Registry, Result, Run};
+use chunk_core::{ChunkSource, DatasetInfo, Location, Output, Result};
 use chunk_ops::Fft;
 use clap::Args;
 
 use crate::Context;
 use crate::dataset::{Dataset, DatasetArg, dataset};
 use crate::failure::Outcome;
-use crate::names::{axis_of, folder};
+use crate::names::axis_of;
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
+use crate::job::{JobOptions, Making, absolute_words};
 use crate::report::{Report, check_apart, output_location, with_overwrite_hint};
 
 /// Transforms a dataset along any axis, the chunked one included
@@ -44,6 +45,8 @@ pub(crate) struct FftArgs {
     #[command(flatten)]
     output_options: OutputOptions,
     #[command(flatten)]
+    jobs: JobOptions,
+    #[command(flatten)]
     run: RunOptions,
 }
 
@@ -57,17 +60,33 @@ impl FftArgs {
         let node = self.node(source, axis)?;
         let info = self.output_options.wished(output_info(&input, node.info(), axis))?;
         let options = self.output_options.create_options();
-        let run = self.run.to_run(context);
-        let planned = plan(&context.registry, node, &run, &output, &info, &options)?;
         let report = Report {
             what: format!("fft {}", self.input),
             input: self.input.to_string(),
             output: output.to_string(),
             bytes: info.bytes(),
-            plan: planned.describe(),
+            plan: String::new(),
             json: self.json,
         };
-        report.execute(&run, &self.run, out, |run| planned.execute(run))
+        let words = self.words(context, axis, &output)?;
+        let to = Output::at(Arc::new(node), info, &context.registry, output.clone(), options.clone())?;
+        let to = to.checked(|created| self.output_options.check_granted(created));
+        let hint = |error| with_overwrite_hint(error, &options);
+        let making = Making { output: to, location: output, report, words, hint: &hint };
+        making.execute(&self.run.to_run(context), &self.run, &self.jobs, out)
+    }
+
+    /// The command as another process would be given it.
+    fn words(&self, context: &Context, axis: usize, output: &Location) -> Result<Vec<String>> {
+        let mut words = vec!["fft".to_owned(), self.input.absolute_words()?, absolute_words(output)?];
+        words.push(format!("--axis={axis}"));
+        words.extend(self.inverse.then(|| "--inverse".to_owned()));
+        words.extend(self.real.then(|| "--real".to_owned()));
+        words.extend(self.length.map(|length| format!("--length={length}")));
+        words.extend(self.output_options.words());
+        words.extend(self.run.words());
+        words.extend(context.opening_words.iter().cloned());
+        Ok(words)
     }
 
     fn node(&self, source: Arc<dyn ChunkSource>, axis: usize) -> Result<Fft> {
@@ -82,20 +101,6 @@ impl FftArgs {
             }
         }
     }
-}
-
-/// Plans to write `node` to `output`: refuses what cannot be done before anything is created.
-pub(crate) fn plan(
-    registry: &Registry,
-    node: Fft,
-    run: &Run,
-    output: &Location,
-    info: &DatasetInfo,
-    options: &CreateOptions,
-) -> Result<Job> {
-    let build = |info: DatasetInfo| registry.create(output, info, options);
-    Job::plan(run, vec![Output::new(Arc::new(node), info.clone(), build)], folder(output.path()))
-        .map_err(|error| with_overwrite_hint(error, options))
 }
 
 /// What the transform of `input` along `axis` is as a dataset: with the input's chunks and growth where they fit.
