@@ -1,6 +1,8 @@
 //! What is read where nothing is.
 
-use chunk_core::{ChunkSource, Complex, Cost, DType, DatasetInfo, Element, Error, Result, Scalar, Slab, Worker};
+use chunk_core::{
+    ChunkSource, Complex, Cost, DType, DatasetInfo, Element, Error, Operation, Result, Scalar, Slab, Worker,
+};
 
 /// What a [`VirtualLayout`](crate::VirtualLayout) holds where no source is placed.
 ///
@@ -113,12 +115,16 @@ impl ChunkSource for Constant {
         &self.info
     }
 
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
     fn held_bytes(&self) -> u64 {
         0
     }
 
-    fn cost(&self, _slab: &Slab, _threads: usize) -> Cost {
-        Cost::default()
+    fn cost(&self, _slab: &Slab, _threads: usize) -> Result<Cost> {
+        Ok(Cost::default())
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], _worker: &Worker) -> Result<()> {
