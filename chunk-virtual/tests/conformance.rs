@@ -176,7 +176,7 @@ mod hdf5 {
 
     use chunk_core::{
         Attribute, Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DatasetInfo, Entry, Growing, Location,
-        OpenPolicy, Registry, Result, Slab, Worker,
+        OpenPolicy, Registry, Result, Sharding, Slab, Worker,
     };
     use chunk_testkit::{Description, alone, backend_rules};
     use chunk_virtual::hdf5::VirtualHdf5;
