@@ -1,18 +1,20 @@
-//! Elements of one dtype made into elements of another.
+//! Elements of one dtype converted to elements of another.
 
-use bytemuck::Pod;
-use half::f16;
-use num_complex::Complex;
+use std::marker::PhantomData;
 
-use crate::{Casting, DType, Error, Result};
+use crate::{Casting, DType, Element, Error, Number, NumberVisitor, Result};
 
-/// How packed, native-order elements of one dtype become those of another.
+/// The conversion of packed, native-order elements of one dtype to elements of another.
 ///
-/// Numbers become floats by rounding, floats integers by dropping what is behind the point. Real numbers become complex with a zero imaginary part, complex numbers lose it. Anything but zero is true. Text is
-/// padded with zeros.
+/// Numbers become floats by rounding, floats integers by dropping what is behind the point. Real
+/// numbers become complex with a zero imaginary part, complex numbers lose it. Anything but zero is
+/// true. Text is padded with zeros.
 ///
-/// A value that nothing in the target stands for is an error, never another value: a number outside an integer's range,
-/// a NaN as an integer, a finite number beyond the largest of a float type, text too long for its target, letters beyond ASCII as bytes.
+/// A value that nothing in the target stands for is an error, never another value: a number outside
+/// an integer's range, a NaN as an integer, a finite number beyond the largest of a float type, text
+/// too long for its target, letters beyond ASCII as bytes.
+///
+/// [`Number::cast`] does the same for one number.
 ///
 /// ```
 /// use chunk_core::{Casting, Conversion, DType, Element};
@@ -38,17 +40,12 @@ pub struct Conversion {
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Copy,
-    Numbers(Numbers),
-    ToBool(Test),
-    FromBool(Numbers),
+    Numbers(Convert),
     Text { from: Text, to: Text },
 }
 
-/// Converts elements, up to the first that has no value in the target: gives its number.
-type Numbers = fn(&[u8], &mut [u8]) -> std::result::Result<(), usize>;
-
-/// Tells which elements are not zero.
-type Test = fn(&[u8], &mut [u8]);
+/// Converts elements, up to the first that has no value in the target, whose number is the error.
+type Convert = fn(&[u8], &mut [u8]) -> std::result::Result<(), usize>;
 
 /// Text of fixed size: what a letter is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +56,7 @@ enum Text {
 }
 
 impl Conversion {
-    /// The conversion of elements of `from` to elements of `to`; errors name `dataset`.
+    /// Creates the conversion of elements of `from` to elements of `to`; errors name `dataset`.
     ///
     /// # Errors
     /// [`Error::CastRefused`] unless `casting` allows it.
@@ -71,13 +68,13 @@ impl Conversion {
         Ok(Conversion { from: from.clone(), to: to.clone(), dataset: dataset.to_owned(), way })
     }
 
-    /// The dtype of what goes in.
+    /// Returns the dtype of what goes in.
     #[must_use]
     pub fn from(&self) -> &DType {
         &self.from
     }
 
-    /// The dtype of what comes out.
+    /// Returns the dtype of what comes out.
     #[must_use]
     pub fn to(&self) -> &DType {
         &self.to
@@ -100,11 +97,6 @@ impl Conversion {
                 Ok(())
             }
             Way::Numbers(convert) => convert(from, to),
-            Way::FromBool(convert) => convert_bools(from, to, to_size, convert),
-            Way::ToBool(test) => {
-                test(from, to);
-                Ok(())
-            }
             Way::Text { .. } if from_size == 0 || to_size == 0 => {
                 to.fill(0);
                 Ok(())
@@ -133,13 +125,9 @@ fn way(from: &DType, to: &DType) -> Option<Way> {
     if from == to {
         return Some(Way::Copy);
     }
-    match (from, to) {
-        (DType::Bool, _) => numbers(&DType::U8, to).map(Way::FromBool),
-        (_, DType::Bool) => truth(from).map(Way::ToBool),
-        _ => match (text(from), text(to)) {
-            (Some(from), Some(to)) => Some(Way::Text { from, to }),
-            _ => numbers(from, to).map(Way::Numbers),
-        },
+    match (text(from), text(to)) {
+        (Some(from), Some(to)) => Some(Way::Text { from, to }),
+        _ => numbers(from, to).map(Way::Numbers),
     }
 }
 
@@ -152,53 +140,71 @@ fn text(dtype: &DType) -> Option<Text> {
     }
 }
 
-/// Expands `$body`, an option, with `$T` as the Rust type of a numeric dtype other than bool.
-macro_rules! with_number {
-    ($dtype:expr, $T:ident => $body:expr) => {
-        with_number!($dtype, $T => $body;
-            I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64,
-            F16 f16, F32 f32, F64 f64, ComplexF32 Complex<f32>, ComplexF64 Complex<f64>)
-    };
-    ($dtype:expr, $T:ident => $body:expr; $($name:ident $type:ty),*) => {
-        match $dtype {
-            $(DType::$name => {
-                type $T = $type;
-                $body
-            })*
-            _ => None,
-        }
-    };
+fn numbers(from: &DType, to: &DType) -> Option<Convert> {
+    match (from, to) {
+        (DType::Bool, to) => to.dispatch_number(FindFromBool),
+        (from, DType::Bool) => from.dispatch_number(FindToBool),
+        (from, to) => from.dispatch_number(FindFrom { to }).flatten(),
+    }
 }
 
-fn numbers(from: &DType, to: &DType) -> Option<Numbers> {
-    with_number!(from, A => with_number!(to, B => Some(convert::<A, B> as Numbers)))
+/// Finds the conversion of bools to the visited number type.
+struct FindFromBool;
+
+impl NumberVisitor for FindFromBool {
+    type Output = Convert;
+
+    fn visit<B: Number>(self) -> Convert {
+        |from, to| convert_each(from, to, |x: bool| u8::from(x).cast::<B>())
+    }
 }
 
-fn truth(from: &DType) -> Option<Test> {
-    with_number!(from, A => Some(test::<A> as Test))
+/// Finds the conversion of the visited number type to bools.
+struct FindToBool;
+
+impl NumberVisitor for FindToBool {
+    type Output = Convert;
+
+    fn visit<A: Number>(self) -> Convert {
+        |from, to| convert_each(from, to, |x: A| Some(x != A::default()))
+    }
 }
 
-fn convert<A: Pod + Become<B>, B: Pod>(from: &[u8], to: &mut [u8]) -> std::result::Result<(), usize> {
-    let elements = from.chunks_exact(size_of::<A>()).zip(to.chunks_exact_mut(size_of::<B>()));
+/// Finds the conversion of the visited number type to the numbers of a dtype.
+struct FindFrom<'a> {
+    to: &'a DType,
+}
+
+impl NumberVisitor for FindFrom<'_> {
+    type Output = Option<Convert>;
+
+    fn visit<A: Number>(self) -> Option<Convert> {
+        self.to.dispatch_number(FindFromTo(PhantomData::<A>))
+    }
+}
+
+/// Finds the conversion of `A` to the visited number type.
+struct FindFromTo<A>(PhantomData<A>);
+
+impl<A: Number> NumberVisitor for FindFromTo<A> {
+    type Output = Convert;
+
+    fn visit<B: Number>(self) -> Convert {
+        |from, to| convert_each(from, to, A::cast::<B>)
+    }
+}
+
+fn convert_each<A: Element, B: Element>(
+    from: &[u8],
+    to: &mut [u8],
+    cast: impl Fn(A) -> Option<B>,
+) -> std::result::Result<(), usize> {
+    let elements = A::iter_unaligned(from).zip(to.chunks_exact_mut(size_of::<B>()));
     for (number, (from, to)) in elements.enumerate() {
-        let value: B = bytemuck::pod_read_unaligned::<A>(from).to().ok_or(number)?;
-        to.copy_from_slice(bytemuck::bytes_of(&value));
+        let value = cast(from).ok_or(number)?;
+        to.copy_from_slice(B::as_bytes(&[value]));
     }
     Ok(())
-}
-
-/// Bools that are not 0 or 1 in their byte count as true.
-fn convert_bools(from: &[u8], to: &mut [u8], size: usize, convert: Numbers) -> std::result::Result<(), usize> {
-    for (number, (from, to)) in from.iter().zip(to.chunks_exact_mut(size)).enumerate() {
-        convert(&[u8::from(*from != 0)], to).map_err(|_| number)?;
-    }
-    Ok(())
-}
-
-fn test<A: Pod + PartialEq + Default>(from: &[u8], to: &mut [u8]) {
-    for (from, to) in from.chunks_exact(size_of::<A>()).zip(to) {
-        *to = u8::from(bytemuck::pod_read_unaligned::<A>(from) != A::default());
-    }
 }
 
 /// Whether the text fits; it is written if it does.
@@ -236,165 +242,12 @@ fn recode(from: &[u8], from_text: Text, to: &mut [u8], to_text: Text) -> bool {
     }
 }
 
-/// A number as another type of number, if that has a value for it.
-trait Become<To> {
-    fn to(self) -> Option<To>;
-}
-
-macro_rules! integers_become {
-    ($($from:ty),* => $to:tt) => { $(integers_become!(@each $from => $to);)* };
-    (@each $from:ty => ($($to:ty),*)) => {$(
-        impl Become<$to> for $from {
-            fn to(self) -> Option<$to> {
-                <$to>::try_from(self).ok()
-            }
-        }
-    )*};
-}
-
-integers_become!(i8, i16, i32, i64, u8, u16, u32, u64 => (i8, i16, i32, i64, u8, u16, u32, u64));
-
-macro_rules! floats_become_integers {
-    ($($to:ty),*) => {$(
-        impl Become<$to> for f64 {
-            #[allow(clippy::cast_lossless, clippy::cast_sign_loss, reason = "the range is checked")]
-            fn to(self) -> Option<$to> {
-                let whole = self.trunc();
-                // Both bounds are powers of two, or zero: exact.
-                let (least, end) = (<$to>::MIN as f64, 2.0 * ((<$to>::MAX / 2 + 1) as f64));
-                (least..end).contains(&whole).then_some(whole as $to)
-            }
-        }
-
-        impl Become<$to> for f32 {
-            fn to(self) -> Option<$to> {
-                f64::from(self).to()
-            }
-        }
-
-        impl Become<$to> for f16 {
-            fn to(self) -> Option<$to> {
-                f64::from(self).to()
-            }
-        }
-
-        impl Become<f16> for $to {
-            #[allow(clippy::cast_lossless, reason = "for all integers alike")]
-            fn to(self) -> Option<f16> {
-                Some(f16::from_f32(self as f32)).filter(|float| float.is_finite())
-            }
-        }
-
-        impl Become<f32> for $to {
-            #[allow(clippy::cast_lossless, reason = "for all integers alike")]
-            fn to(self) -> Option<f32> {
-                Some(self as f32)
-            }
-        }
-
-        impl Become<f64> for $to {
-            #[allow(clippy::cast_lossless, reason = "for all integers alike")]
-            fn to(self) -> Option<f64> {
-                Some(self as f64)
-            }
-        }
-
-        impl Become<$to> for Complex<f32> {
-            fn to(self) -> Option<$to> {
-                self.re.to()
-            }
-        }
-
-        impl Become<$to> for Complex<f64> {
-            fn to(self) -> Option<$to> {
-                self.re.to()
-            }
-        }
-    )*};
-}
-
-floats_become_integers!(i8, i16, i32, i64, u8, u16, u32, u64);
-
-macro_rules! floats_become {
-    ($($from:ty => $to:ty: $convert:expr;)*) => {$(
-        impl Become<$to> for $from {
-            fn to(self) -> Option<$to> {
-                let convert: fn($from) -> $to = $convert;
-                let number = convert(self);
-                (number.is_infinite() <= self.is_infinite()).then_some(number)
-            }
-        }
-    )*};
-}
-
-floats_become! {
-    f16 => f16: |x| x;
-    f16 => f32: f16::to_f32;
-    f16 => f64: f16::to_f64;
-    f32 => f16: f16::from_f32;
-    f32 => f32: |x| x;
-    f32 => f64: f64::from;
-    f64 => f16: f16::from_f64;
-    f64 => f32: |x| x as f32;
-    f64 => f64: |x| x;
-}
-
-macro_rules! complex_become {
-    ($($from:ty => $($to:ty),*;)*) => {$($(
-        impl Become<$to> for Complex<$from> {
-            fn to(self) -> Option<$to> {
-                self.re.to()
-            }
-        }
-    )*)*};
-}
-
-complex_become! {
-    f32 => f16, f32, f64;
-    f64 => f16, f32, f64;
-}
-
-macro_rules! complex_become_complex {
-    ($($from:ty => $to:ty;)*) => {$(
-        impl Become<Complex<$to>> for Complex<$from> {
-            fn to(self) -> Option<Complex<$to>> {
-                Some(Complex::new(self.re.to()?, self.im.to()?))
-            }
-        }
-    )*};
-}
-
-complex_become_complex! {
-    f32 => f32;
-    f32 => f64;
-    f64 => f32;
-    f64 => f64;
-}
-
-macro_rules! reals_become_complex {
-    ($($from:ty),*) => {$(
-        impl Become<Complex<f32>> for $from {
-            fn to(self) -> Option<Complex<f32>> {
-                let real: Option<f32> = self.to();
-                real.map(|real| Complex::new(real, 0.0))
-            }
-        }
-
-        impl Become<Complex<f64>> for $from {
-            fn to(self) -> Option<Complex<f64>> {
-                let real: Option<f64> = self.to();
-                real.map(|real| Complex::new(real, 0.0))
-            }
-        }
-    )*};
-}
-
-reals_become_complex!(i8, i16, i32, i64, u8, u16, u32, u64, f16, f32, f64);
-
 #[cfg(test)]
 mod tests {
+    use half::f16;
+    use num_complex::Complex;
+
     use super::*;
-    use crate::Element;
 
     fn cast<A: Element, B: Element>(value: A) -> Result<B> {
         let conversion = Conversion::new(&A::DTYPE, &B::DTYPE, Casting::Unsafe, "x")?;

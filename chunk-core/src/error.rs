@@ -328,6 +328,24 @@ pub enum Error {
         /// What is different: what was found, and what was planned for.
         difference: String,
     },
+    /// Something has no identity, so what a job made of it cannot be told from anything else.
+    #[error("{dataset} has no identity: a job that reads it cannot be resumed or shared")]
+    Unidentified {
+        /// The dataset or operation.
+        dataset: String,
+    },
+    /// A job cannot be finished yet.
+    #[error("{}: {missing} of {of} tasks of {stage} are not done", path.display())]
+    JobIncomplete {
+        /// The job's folder.
+        path: PathBuf,
+        /// What the stage makes.
+        stage: String,
+        /// Tasks that are missing.
+        missing: u64,
+        /// Tasks of the stage.
+        of: u64,
+    },
     /// The run was cancelled.
     #[error("cancelled")]
     Cancelled,

@@ -48,7 +48,7 @@ impl fmt::Debug for Identity {
 }
 
 /// Collects what an [`Identity`] depends on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct IdentityBuilder(Sha256);
 
 impl IdentityBuilder {

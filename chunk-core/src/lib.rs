@@ -24,7 +24,7 @@
 //!
 //! # Features
 //! * `ndarray` (default): [`ChunkSourceExt::read_array`].
-//! * `half` (default): `half::f16` as an [`Element`].
+//! * `half` (default): `f16`, the Rust type of elements of half precision.
 
 #![forbid(unsafe_code)]
 
@@ -41,6 +41,7 @@ mod conversion;
 mod cost;
 mod data_file;
 mod dataset;
+mod dispatch;
 mod dtype;
 mod element;
 mod error;
@@ -53,6 +54,7 @@ mod job;
 mod location;
 mod memory;
 mod new_file;
+mod number;
 mod operation;
 mod plan;
 mod planner;
@@ -76,6 +78,8 @@ mod tile_file;
 mod window;
 mod worker;
 
+#[cfg(feature = "half")]
+pub use half::f16;
 pub use num_complex::Complex;
 
 pub use crate::append::AppendPlan;
@@ -91,17 +95,19 @@ pub use crate::conversion::Conversion;
 pub use crate::cost::{Calibration, Cost, Work};
 pub use crate::data_file::{DataFile, FileCursor};
 pub use crate::dataset::DatasetInfo;
+pub use crate::dispatch::{ElementVisitor, NumberVisitor};
 pub use crate::dtype::{DType, EnumType, Field, StructType, TimeStep, TimeUnit};
-pub use crate::element::{Element, Number};
+pub use crate::element::Element;
 pub use crate::error::{Cause, Error, Result};
 pub use crate::graph::{read_node, total_cost, total_held_bytes};
 pub use crate::grid::{Grid, Positions};
 pub use crate::growing::Growing;
 pub use crate::identity::{Identity, IdentityBuilder};
-pub use crate::job::{Job, Output};
+pub use crate::job::{Job, JobFolder, JobStatus, Output, Part, StageStatus, Worked};
 pub use crate::location::Location;
 pub use crate::memory::{MemoryBackend, MemoryOutput, MemorySink, MemorySource, chunked_bytes};
 pub use crate::new_file::{LazyFile, NewFile};
+pub use crate::number::{ComplexNumber, Float, Integer, Number, RealNumber};
 pub use crate::operation::{Apply, Need, Operation, Packed, Stepper, check_inputs, inputs_of};
 pub use crate::plan::{Plan, Tiling};
 pub use crate::planner::Planner;

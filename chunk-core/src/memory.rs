@@ -427,7 +427,7 @@ mod tests {
         let source = MemorySource::new([7, 5], &elements).unwrap().with_chunk_shape([2, 3]).unwrap();
         assert_eq!(source.read_all::<u32>().unwrap(), elements);
         let sum: u32 = source.chunks::<u32>(None).unwrap().flat_map(|item| item.unwrap().1).sum();
-        assert_eq!(sum, elements.iter().sum());
+        assert_eq!(sum, elements.iter().sum::<u32>());
         assert!(source.chunks::<u32>(Some([0, 1].into())).is_err());
         assert!(source.chunks::<u32>(Some([1].into())).is_err());
     }

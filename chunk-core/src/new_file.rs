@@ -102,7 +102,9 @@ pub(crate) fn publish(from: &Path, to: &Path, overwrite: bool) -> Result<()> {
             let copy = NewFile::beside(&to)?;
             io::copy(&mut file, &mut copy.file().file()).map_err(fail)?;
             copy.publish(overwrite)?;
-            fs::remove_file(from).map_err(|cause| Error::io(from, "remove", cause))
+            // The output is there: one that stays is no failure of it.
+            let _ = fs::remove_file(from);
+            Ok(())
         }
         io::ErrorKind::AlreadyExists => Err(already_exists(&to, OVERWRITE)),
         _ => Err(fail(refused.error)),

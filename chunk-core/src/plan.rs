@@ -137,6 +137,15 @@ impl Tiling {
         self.grid.chunk_shape()
     }
 
+    /// The numbers of the slabs that have something of `slab`.
+    pub(crate) fn touched(&self, slab: &Slab) -> impl Iterator<Item = u64> {
+        let counts = self.grid.counts();
+        let order = self.order.clone();
+        let number =
+            move |position: Vec<u64>| order.iter().fold(0, |number, axis| number * counts[*axis] + position[*axis]);
+        self.grid.touched(slab).positions().map(number)
+    }
+
     /// Bytes of all slabs.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -346,7 +346,8 @@ impl<'a> Pass<'a> {
         Pass { beside: bytes, ..self }
     }
 
-    fn tiling(&self, slab_shape: Shape) -> Tiling {
+    /// The pass cut into slabs of this shape.
+    pub(crate) fn tiling(&self, slab_shape: Shape) -> Tiling {
         let tiling = Tiling::new(self.info, slab_shape);
         match &self.reduced {
             Some(reduced) => tiling.innermost(reduced.blocks.axes()),

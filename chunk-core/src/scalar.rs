@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use num_complex::Complex;
-
-use crate::{DType, Element, Error, Result};
+use crate::{DType, Element, Error, Number, NumberVisitor, Result};
 
 /// One element: a fill value, say.
 ///
@@ -97,22 +95,11 @@ impl<T: Element> From<T> for Scalar {
 
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(number) = self.dtype.dispatch_number(Show(&self.bytes)) {
+            return f.write_str(&number);
+        }
         let shown = match self.dtype {
             DType::Bool => self.bytes[0].to_string(),
-            DType::I8 => show::<i8>(self),
-            DType::I16 => show::<i16>(self),
-            DType::I32 => show::<i32>(self),
-            DType::I64 => show::<i64>(self),
-            DType::U8 => show::<u8>(self),
-            DType::U16 => show::<u16>(self),
-            DType::U32 => show::<u32>(self),
-            DType::U64 => show::<u64>(self),
-            #[cfg(feature = "half")]
-            DType::F16 => show::<half::f16>(self),
-            DType::F32 => show::<f32>(self),
-            DType::F64 => show::<f64>(self),
-            DType::ComplexF32 => show::<Complex<f32>>(self),
-            DType::ComplexF64 => show::<Complex<f64>>(self),
             DType::Bytes(_) | DType::Utf8(_) => show_text(&self.bytes),
             DType::Ucs4(_) => {
                 let letter =
@@ -126,8 +113,15 @@ impl fmt::Display for Scalar {
     }
 }
 
-fn show<T: Element + fmt::Display>(scalar: &Scalar) -> String {
-    scalar.value::<T>().map_or_else(|error| error.to_string(), |value| value.to_string())
+/// Prints the number that has these bytes.
+struct Show<'a>(&'a [u8]);
+
+impl NumberVisitor for Show<'_> {
+    type Output = String;
+
+    fn visit<T: Number>(self) -> String {
+        T::iter_unaligned(self.0).map(|number| number.to_string()).collect()
+    }
 }
 
 fn show_text(bytes: &[u8]) -> String {
@@ -140,6 +134,8 @@ fn show_hexadecimal(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use num_complex::Complex;
+
     use super::*;
 
     #[test]

@@ -37,7 +37,7 @@ pub trait Sharding: fmt::Debug + Send + Sync {
     /// Each of `pieces` is a slab that was written to a shard, with the number of that shard in `shards`. Chunks are
     /// copied as they are stored, in the order of the pieces, and compared with their checksums: the same pieces in the
     /// same order make the same file, byte for byte, however many shards they are in. What no piece holds is the fill
-    /// value. The shards stay as they are.
+    /// value. A shard that is not there holds nothing. The shards stay as they are.
     ///
     /// # Errors
     /// As [`Sharding::shard`]; [`Error::Corrupt`](crate::Error::Corrupt) for a piece that its shard does not hold as it

@@ -72,13 +72,18 @@ impl ShardFile {
         })
     }
 
-    /// Opens the data of the shard at `path` to be read, and calls `visit` with each record of its log, in order.
+    /// Opens the data of the shard at `path` to be read, and calls `visit` with each record of its log, in order. `None`
+    /// if nothing was ever written to it.
     ///
     /// # Errors
     /// As [`RecordLog::read`], [`DataFile::open`].
-    pub fn read(path: &Path, header: &LogHeader, visit: &mut dyn FnMut(&[u8])) -> Result<DataFile> {
-        RecordLog::read(&log_of(path), header, visit)?;
-        DataFile::open(path)
+    pub fn read(path: &Path, header: &LogHeader, visit: &mut dyn FnMut(&[u8])) -> Result<Option<DataFile>> {
+        let log = log_of(path);
+        if !log.try_exists().map_err(|cause| Error::io(&log, "open", cause))? {
+            return Ok(None);
+        }
+        RecordLog::read(&log, header, visit)?;
+        DataFile::open(path).map(Some)
     }
 
     /// Where the data is.
@@ -147,8 +152,8 @@ impl ShardFile {
         Ok(())
     }
 
-    /// Gives the data file, which is complete, the name `target`, durably, and removes the log. Where `target` is in
-    /// another file system, it is copied.
+    /// Gives the data file, which is complete, the name `target`, durably, and removes the log, if it can be. Where
+    /// `target` is in another file system, it is copied.
     ///
     /// # Errors
     /// As [`ShardFile::check`]; [`Error::AlreadyExists`] if something has the name, unless it may be overwritten;
@@ -159,18 +164,18 @@ impl ShardFile {
         let Some(Files { data, log }) = self.files.into_inner() else { unreachable!("it was made above") };
         drop(data);
         publish(&self.path, target, overwrite)?;
-        log.remove()
+        // The output is there: a log that stays is no failure of it.
+        let _ = log.remove();
+        Ok(())
     }
 
-    /// Removes the shard.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn remove(self) -> Result<()> {
-        let Some(Files { data, log }) = self.files.into_inner() else { return Ok(()) };
+    /// Removes the shard, whose content is elsewhere, if it can be.
+    pub fn remove(self) {
+        let Some(Files { data, log }) = self.files.into_inner() else { return };
         drop(data);
-        std::fs::remove_file(&self.path).map_err(|cause| Error::io(&self.path, "remove", cause))?;
-        log.remove()
+        let removed = std::fs::remove_file(&self.path).and_then(|()| std::fs::remove_file(log.path()));
+        // The content is there: a shard that stays is no failure of it.
+        let _ = removed;
     }
 }
 
@@ -240,7 +245,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert_eq!(open(&path).1, 0);
         assert_eq!(open(&path).1, 0);
-        open(&path).0.remove().unwrap();
+        open(&path).0.remove();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

@@ -1,5 +1,6 @@
 //! An intermediate array on disk: raw tiles in a file without a name.
 
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -41,8 +42,17 @@ struct Shared {
     info: DatasetInfo,
     /// Settled when it is first asked for: [`TileFile::retile`] may come before.
     grid: OnceLock<Grid>,
-    directory: PathBuf,
+    place: Place,
     file: Mutex<Option<Arc<DataFile>>>,
+}
+
+/// Where the file is.
+#[derive(Debug)]
+enum Place {
+    /// In this folder, without a name.
+    Nameless(PathBuf),
+    /// Of this name, and left when it is dropped.
+    Named(PathBuf),
 }
 
 impl TileFile {
@@ -53,9 +63,18 @@ impl TileFile {
     /// [`Error::InvalidArgument`] for a tile shape that is no chunk shape of the array, or more bytes than a file
     /// has.
     pub fn new(info: DatasetInfo, tile_shape: impl Into<Shape>, directory: &Path) -> Result<Self> {
+        TileFile::at(info, tile_shape, Place::Nameless(directory.to_owned()))
+    }
+
+    /// The same in the file `path`, which stays: what is in it already is kept.
+    pub(crate) fn named(info: DatasetInfo, tile_shape: impl Into<Shape>, path: &Path) -> Result<Self> {
+        TileFile::at(info, tile_shape, Place::Named(path.to_owned()))
+    }
+
+    fn at(info: DatasetInfo, tile_shape: impl Into<Shape>, place: Place) -> Result<Self> {
         let info = info.with_chunk_shape(tile_shape);
         info.check()?;
-        let shared = Shared { info, grid: OnceLock::new(), directory: directory.to_owned(), file: Mutex::default() };
+        let shared = Shared { info, grid: OnceLock::new(), place, file: Mutex::default() };
         shared.check_length(&shared.stated_grid())?;
         Ok(TileFile { shared: Arc::new(shared) })
     }
@@ -141,12 +160,20 @@ impl Shared {
         if let Some(file) = &*file {
             return Ok(file.clone());
         }
-        let create = || {
-            let made = tempfile::tempfile_in(&self.directory)?;
-            made.set_len(self.bytes()).map(|()| made)
+        let made = match &self.place {
+            Place::Nameless(folder) => {
+                let fail = |cause| Error::io(folder, "create an intermediate in it", cause);
+                DataFile::new(tempfile::tempfile_in(folder).map_err(fail)?, folder.join("(intermediate)"))
+            }
+            Place::Named(path) => {
+                let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+                DataFile::new(opened.map_err(|cause| Error::io(path, "create", cause))?, path)
+            }
         };
-        let fail = |cause| Error::io(&self.directory, "create an intermediate in it", cause);
-        let made = Arc::new(DataFile::new(create().map_err(fail)?, self.directory.join("(intermediate)")));
+        if made.length()? != self.bytes() {
+            made.set_length(self.bytes())?;
+        }
+        let made = Arc::new(made);
         *file = Some(made.clone());
         Ok(made)
     }
@@ -160,6 +187,12 @@ pub struct TileSink {
 }
 
 impl TileSink {
+    /// Makes what was written durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        let file = self.shared.file()?;
+        file.file().sync_data().map_err(|cause| Error::io(file.path(), "sync", cause))
+    }
+
     /// Writes what `slab`, whose bytes are `data`, has of the tile at `position`.
     fn write_tile(&self, position: &[u64], slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
         let tile = self.shared.grid().slab(position);

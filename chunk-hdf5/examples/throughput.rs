@@ -45,7 +45,7 @@ fn read(run: &Run, path: &str, dataset: &str) -> Result<u64, Box<dyn Error>> {
     let seen = AtomicU64::new(0);
     let plan = run.visit(&source, |_, data| {
         seen.fetch_add(data.len() as u64, Ordering::Relaxed);
-        Ok(())
+        Ok::<(), chunk_core::Error>(())
     })?;
     println!("seconds {:.4}", started.elapsed().as_secs_f64());
     eprintln!("{}", plan.describe());

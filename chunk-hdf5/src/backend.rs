@@ -1,11 +1,11 @@
 //! HDF5 as a backend.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chunk_core::{
     Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Growing, Location, OpenPolicy,
-    Result, Sharding,
+    Result, Shard, Sharding, Slab, Worker,
 };
 
 use crate::append::AppendSink;
@@ -17,6 +17,7 @@ use crate::listing;
 use crate::locks::Locks;
 use crate::options::ReadOptions;
 use crate::recover;
+use crate::shard::{self, Hdf5Shard};
 use crate::sink::Hdf5Sink;
 use crate::source::Hdf5Source;
 use crate::virtual_dataset::Opened;
@@ -110,6 +111,16 @@ impl Hdf5 {
     fn reading_of(&self, location: &Location) -> ReadOptions {
         self.reading.with_locking(self.locks.to_read(location.path()))
     }
+
+    fn sink(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Hdf5Sink> {
+        let filter = options.filter.as_deref().map_or(Ok(Filter::default()), str::parse)?;
+        let (path, name) = (location.path(), location.dataset());
+        let mut sink = Hdf5Sink::create_with(path, name, info, filter, options.overwrite, &self.locks)?;
+        for (name, value) in &options.attributes {
+            sink = sink.with_attribute(name, value.clone())?;
+        }
+        if self.pytables { sink.with_pytables() } else { Ok(sink) }
+    }
 }
 
 impl Backend for Hdf5 {
@@ -137,13 +148,7 @@ impl Backend for Hdf5 {
     }
 
     fn create(&self, location: &Location, info: DatasetInfo, options: &CreateOptions) -> Result<Box<dyn ChunkSink>> {
-        let filter = options.filter.as_deref().map_or(Ok(Filter::default()), str::parse)?;
-        let (path, name) = (location.path(), location.dataset());
-        let mut sink = Hdf5Sink::create_with(path, name, info, filter, options.overwrite, &self.locks)?;
-        for (name, value) in &options.attributes {
-            sink = sink.with_attribute(name, value.clone())?;
-        }
-        Ok(Box::new(if self.pytables { sink.with_pytables()? } else { sink }))
+        Ok(Box::new(self.sink(location, info, options)?))
     }
 
     fn attributes(&self, location: &Location) -> Result<Vec<(String, Attribute)>> {
@@ -156,7 +161,7 @@ impl Backend for Hdf5 {
     }
 
     fn sharding(&self) -> Option<&dyn Sharding> {
-        None
+        Some(self)
     }
 
     fn opening(&self, policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
@@ -175,5 +180,29 @@ impl Growing for Hdf5 {
 
     fn recover(&self, path: &Path) -> Result<Vec<String>> {
         recover::recover(path, self.reading.locking)
+    }
+}
+
+impl Sharding for Hdf5 {
+    fn shard(
+        &self,
+        location: &Location,
+        info: DatasetInfo,
+        options: &CreateOptions,
+        path: &Path,
+    ) -> Result<Box<dyn Shard>> {
+        Ok(Box::new(Hdf5Shard::open(self.sink(location, info, options)?, path)?))
+    }
+
+    fn join(
+        &self,
+        location: &Location,
+        info: DatasetInfo,
+        options: &CreateOptions,
+        shards: &[PathBuf],
+        pieces: &mut dyn Iterator<Item = (usize, Slab)>,
+        worker: &Worker,
+    ) -> Result<()> {
+        shard::join(self.sink(location, info, options)?, shards, pieces, worker)
     }
 }

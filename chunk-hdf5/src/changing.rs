@@ -1,15 +1,16 @@
 //! A file being changed: a new one under a temporary name, or one that is there, in place.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chunk_core::{Error, NewFile, Result};
+use chunk_core::{DataFile, Error, NewFile, Result};
 
+use crate::assembly::Assembled;
 use crate::error::Place;
-use crate::file;
+use crate::library;
 use crate::locks::Locks;
 use crate::session::Session;
-use crate::tree;
 
 /// A file being changed. Dropped before it is finished, it takes all changes along.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(crate) struct Changing {
 enum Kind {
     New { library: hdf5::File, new: NewFile, overwrite: bool },
     InPlace(Session),
+    Assembled(Assembled),
 }
 
 impl Changing {
@@ -32,10 +34,7 @@ impl Changing {
     pub(crate) fn create(path: &Path, overwrite: bool) -> Result<Self> {
         NewFile::check(path, overwrite)?;
         let new = NewFile::beside(path)?;
-        let mut options = file::library_options();
-        options.with_fapl(|list| list.libver_v110());
-        options.with_fcpl(|list| list.link_creation_order(tree::LINK_ORDER));
-        let made = options.create(new.temporary_path());
+        let made = library::create_file(new.temporary_path());
         let library = made.map_err(|error| Place::new(path, "").library("create", &error))?;
         Ok(Changing::of(path, Kind::New { library, new, overwrite }))
     }
@@ -43,6 +42,19 @@ impl Changing {
     /// The file at `path`. Changes nothing in a sound one.
     pub(crate) fn open(path: &Path, locks: &Locks) -> Result<Self> {
         Ok(Changing::of(path, Kind::InPlace(Session::open(path, locks)?)))
+    }
+
+    /// A new file that is to be at `path`, around chunks that are in it already. Whoever has `data` gives it its name.
+    pub(crate) fn around(path: &Path, data: Arc<DataFile>, chunks_end: u64) -> Result<Self> {
+        Ok(Changing::of(path, Kind::Assembled(Assembled::create(data, chunks_end, Place::new(path, ""))?)))
+    }
+
+    /// The file, if it is made around chunks.
+    pub(crate) fn assembled(&self) -> Option<&Assembled> {
+        match &self.file {
+            Kind::Assembled(assembled) => Some(assembled),
+            _ => None,
+        }
     }
 
     fn of(path: &Path, file: Kind) -> Self {
@@ -57,6 +69,7 @@ impl Changing {
         match &self.file {
             Kind::New { library, .. } => library,
             Kind::InPlace(session) => session.library(),
+            Kind::Assembled(assembled) => assembled.library(),
         }
     }
 
@@ -66,6 +79,7 @@ impl Changing {
         self.failed.store(true, Ordering::Relaxed);
         match &self.file {
             Kind::InPlace(session) if matches!(error, Error::Backend { .. }) => session.cause(error),
+            Kind::Assembled(assembled) if matches!(error, Error::Backend { .. }) => assembled.cause(error),
             _ => error,
         }
     }
@@ -75,7 +89,7 @@ impl Changing {
         self.check()?;
         let committed = match &self.file {
             Kind::InPlace(session) => session.commit(),
-            Kind::New { .. } => unreachable!("a new file is committed by its name, once"),
+            Kind::New { .. } | Kind::Assembled(_) => unreachable!("a new file is committed by its name, once"),
         };
         committed.inspect_err(|_| self.failed.store(true, Ordering::Relaxed))
     }
@@ -89,11 +103,12 @@ impl Changing {
         new.file().file().sync_all().map_err(|cause| Error::io(&self.path, "write", cause))
     }
 
-    /// Makes all changes durable and visible, and closes the file. All that the library has open in it must be closed.
+    /// Makes all changes durable and visible, save those of a file around chunks, and closes the file. All that the library has open in it must be closed.
     pub(crate) fn finish(self) -> Result<()> {
         self.check()?;
         match self.file {
             Kind::InPlace(session) => session.finish(),
+            Kind::Assembled(assembled) => assembled.finish(),
             Kind::New { library, new, overwrite } => {
                 let fail = |error: hdf5::Error| Place::new(&self.path, "").library("finish", &error);
                 library.flush().map_err(fail)?;

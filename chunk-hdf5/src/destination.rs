@@ -80,6 +80,23 @@ impl Destination {
         Ok(Arc::new(file))
     }
 
+    /// Whether what has the name is replaced.
+    pub(crate) fn overwrites(&self) -> bool {
+        self.overwrite
+    }
+
+    /// The file, open to be changed; a new one is made around the chunks that are in `data`, up to `chunks_end`.
+    pub(crate) fn open_around(&self, data: &Arc<DataFile>, chunks_end: u64) -> Result<Arc<Changing>> {
+        let (path, Target::Path(locks)) = (&self.place.path, &self.target) else { return self.open() };
+        match way(&self.place, self.overwrite, locks)? {
+            Way::Anew => {
+                NewFile::check(path, self.overwrite)?;
+                Ok(Arc::new(Changing::around(path, data.clone(), chunks_end)?))
+            }
+            Way::InPlace { .. } => Ok(Arc::new(Changing::open(path, locks)?)),
+        }
+    }
+
     /// Gives the dataset its name. Unless an editor has the file, that is finished.
     pub(crate) fn finish(&self, file: Arc<Changing>, dataset: Dataset) -> Result<()> {
         self.give_name(&file, &dataset)?;

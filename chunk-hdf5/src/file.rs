@@ -72,7 +72,7 @@ pub(crate) fn open(path: &Path, locking: FileLocking) -> Result<(DataFile, hdf5:
     Ok((own, opened?))
 }
 
-/// How the library opens and makes files: without chunks of its own in memory, and without its locks.
+/// How the library opens files: without chunks of its own in memory, and without its locks.
 pub(crate) fn library_options() -> FileBuilder {
     let mut options = hdf5::File::with_options();
     options.with_fapl(|list| list.chunk_cache(0, 0, 0.0).file_locking(false));

@@ -2,6 +2,7 @@
 
 mod append;
 mod appender;
+mod assembly;
 mod attributes;
 mod backend;
 mod cache;
@@ -30,6 +31,7 @@ mod pytables;
 mod recover;
 mod scales;
 mod session;
+mod shard;
 mod sink;
 mod source;
 mod staged;

@@ -8,7 +8,7 @@ use chunk_core::{DataFile, Error, Result};
 
 use crate::error::Place;
 use crate::file;
-use crate::library::{self, Shared};
+use crate::library;
 use crate::locks::{Changed, Locks};
 use crate::recover;
 use crate::staged::Staged;
@@ -20,7 +20,7 @@ pub(crate) struct Session {
     /// `None` once it is closed.
     library: Option<hdf5::File>,
     /// It has the lock, too.
-    staged: Shared,
+    staged: Arc<Mutex<Staged>>,
     place: Place,
     /// Dropped last.
     _changed: Option<Changed>,
@@ -41,7 +41,7 @@ impl Session {
             return Err(place.corrupt("the file is truncated: it is shorter than it says itself"));
         }
         let staged = Arc::new(Mutex::new(Staged::new(file, end)));
-        let library = library::open_staged(&staged).map_err(|error| file::open_error(&place, &error))?;
+        let library = library::open_staged(staged.clone()).map_err(|error| file::open_error(&place, &error))?;
         Ok(Session { library: Some(library), staged, place, _changed: changed })
     }
 

@@ -183,7 +183,7 @@ impl Hdf5Sink {
         let mut output = lock(&self.output);
         let output = match &mut *output {
             Some(output) => output,
-            none => none.insert(self.begin()?),
+            none => none.insert(self.begin(self.destination.open()?)?),
         };
         let shape = grown(&output.shape, slab);
         if shape != output.shape {
@@ -194,8 +194,8 @@ impl Hdf5Sink {
         Ok((output.dataset.clone(), output.shape.clone(), output.file.clone()))
     }
 
-    fn begin(&self) -> Result<Output> {
-        let file = self.destination.open()?;
+    /// Makes the dataset, without a name.
+    fn begin(&self, file: Arc<Changing>) -> Result<Output> {
         let fixed: Vec<_> = self.info.shape.iter().map(|extent| Some(*extent)).collect();
         let creation = Creation {
             kind: &self.kind,
@@ -209,6 +209,42 @@ impl Hdf5Sink {
         let dataset = library::create(file.library(), &creation);
         let dataset = dataset.map_err(|error| file.fail(self.destination.place.library("create", &error)))?;
         Ok(Output { dataset, file, shape: self.info.shape.clone() })
+    }
+
+    /// Makes the dataset in `file`, lets `put` store its chunks, and finishes it.
+    pub(crate) fn finish_with(
+        self,
+        file: Arc<Changing>,
+        put: impl FnOnce(&Self, &Dataset, &Changing) -> Result<()>,
+    ) -> Result<()> {
+        let output = self.begin(file)?;
+        let (dataset, file) = (output.dataset.clone(), output.file.clone());
+        *lock(&self.output) = Some(output);
+        put(&self, &dataset, &file).map_err(|error| file.fail(error))?;
+        drop((dataset, file));
+        Box::new(self).finish()
+    }
+
+    pub(crate) fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    pub(crate) fn writer(&self) -> &ChunkWriter {
+        &self.writer
+    }
+
+    pub(crate) fn filter(&self) -> Filter {
+        self.filter
+    }
+
+    /// Stores the stored bytes of a chunk that begins at `start`: of a dataset without axes, its one element.
+    pub(crate) fn store(&self, dataset: &Dataset, start: &[u64], filter_mask: u32, stored: &[u8]) -> Result<()> {
+        let written = if start.is_empty() {
+            library::write(dataset, &self.kind, &[], &[], stored)
+        } else {
+            library::write_chunk(dataset, start, filter_mask, stored)
+        };
+        written.map_err(|error| self.destination.place.library("write", &error))
     }
 
     fn write_attributes(&self, dataset: &Dataset) -> Result<()> {
@@ -265,7 +301,10 @@ impl ChunkSink for Hdf5Sink {
             return Err(self.destination.place.unsupported("an earlier write failed: the dataset is not complete"));
         }
         let output = lock(&self.output).take();
-        let Output { dataset, file, .. } = output.map_or_else(|| self.begin(), Ok)?;
+        let Output { dataset, file, .. } = match output {
+            Some(output) => output,
+            None => self.begin(self.destination.open()?)?,
+        };
         self.write_attributes(&dataset).map_err(|error| file.fail(error))?;
         self.destination.finish(file, dataset)
     }

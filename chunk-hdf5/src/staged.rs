@@ -18,6 +18,7 @@ use std::path::Path;
 use chunk_core::{DataFile, Error, Result};
 
 use crate::journal::{self, Journal, PAGE, Sealed};
+use crate::library::Backing;
 use crate::superblock::{COMMITTING, Superblock};
 
 /// A file with changes that were not committed yet.
@@ -46,58 +47,14 @@ impl Staged {
         self.file.path()
     }
 
-    /// The end of what the library uses.
-    pub(crate) fn end(&self) -> u64 {
-        self.end
-    }
-
-    pub(crate) fn set_end(&mut self, end: u64) {
-        self.end = end;
-    }
-
-    /// The length of the file as the library is to see it.
-    pub(crate) fn file_length(&self) -> Result<u64> {
-        Ok(self.file.length()?.max(self.end))
-    }
-
     /// The first error that the library was given since this was last asked.
     pub(crate) fn take_failure(&mut self) -> Option<Error> {
         self.failure.take()
     }
 
-    /// Keeps the error for whoever called the library, which has no word for it.
-    pub(crate) fn keep_failure(&mut self, error: Error) {
-        self.failure.get_or_insert(error);
-    }
-
     /// Gives the changes up: what the library still writes goes nowhere.
     pub(crate) fn discard(&mut self) {
         self.discarding = true;
-    }
-
-    /// Fills `out`; behind the end of the file are zeros.
-    pub(crate) fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
-        read_or_zeros(&self.file, offset, out)?;
-        let (Some(journal), false) = (&self.journal, out.is_empty()) else { return Ok(()) };
-        let end = offset + out.len() as u64;
-        for page in journal.pages(offset / PAGE, (end - 1) / PAGE) {
-            let (from, to) = (offset.max(page * PAGE), end.min((page + 1) * PAGE));
-            journal.read(page, from - page * PAGE, &mut out[(from - offset) as usize..(to - offset) as usize])?;
-        }
-        Ok(())
-    }
-
-    /// Writes `data`, so that nobody else sees it.
-    pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> Result<()> {
-        if self.discarding || data.is_empty() {
-            return Ok(());
-        }
-        self.begin()?;
-        let limit = self.boundary * PAGE;
-        let before = limit.saturating_sub(offset).min(data.len() as u64) as usize;
-        let (before, behind) = data.split_at(before);
-        self.write_pages(offset, before)?;
-        if behind.is_empty() { Ok(()) } else { self.file.write_at(behind, offset + before.len() as u64) }
     }
 
     /// Before the first change: cuts off what a dead writer left behind the end.
@@ -202,6 +159,51 @@ impl Staged {
     }
 }
 
+impl Backing for Staged {
+    fn end(&self) -> u64 {
+        self.end
+    }
+
+    fn set_end(&mut self, end: u64) {
+        self.end = end;
+    }
+
+    fn file_length(&self) -> Result<u64> {
+        Ok(self.file.length()?.max(self.end))
+    }
+
+    fn allocate(&mut self, _is_raw: bool, _size: u64) -> Option<u64> {
+        None
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        read_or_zeros(&self.file, offset, out)?;
+        let (Some(journal), false) = (&self.journal, out.is_empty()) else { return Ok(()) };
+        let end = offset + out.len() as u64;
+        for page in journal.pages(offset / PAGE, (end - 1) / PAGE) {
+            let (from, to) = (offset.max(page * PAGE), end.min((page + 1) * PAGE));
+            journal.read(page, from - page * PAGE, &mut out[(from - offset) as usize..(to - offset) as usize])?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<()> {
+        if self.discarding || data.is_empty() {
+            return Ok(());
+        }
+        self.begin()?;
+        let limit = self.boundary * PAGE;
+        let before = limit.saturating_sub(offset).min(data.len() as u64) as usize;
+        let (before, behind) = data.split_at(before);
+        self.write_pages(offset, before)?;
+        if behind.is_empty() { Ok(()) } else { self.file.write_at(behind, offset + before.len() as u64) }
+    }
+
+    fn keep_failure(&mut self, error: Error) {
+        self.failure.get_or_insert(error);
+    }
+}
+
 /// Steps 4 and 5 of a commit whose mark is set, for whoever has the lock of the file.
 ///
 /// # Errors
@@ -223,7 +225,8 @@ pub(crate) fn complete(file: &DataFile) -> Result<()> {
     journal::sync(file)
 }
 
-fn read_or_zeros(file: &DataFile, offset: u64, out: &mut [u8]) -> Result<()> {
+/// Fills `out`; behind the end of the file are zeros.
+pub(crate) fn read_or_zeros(file: &DataFile, offset: u64, out: &mut [u8]) -> Result<()> {
     let there = file.length()?.saturating_sub(offset).min(out.len() as u64) as usize;
     let (inside, behind) = out.split_at_mut(there);
     behind.fill(0);

@@ -56,37 +56,65 @@ impl ChunkWriter {
         data: &[u8],
         worker: &Worker,
     ) -> Result<()> {
+        let put = |whole: &Slab, filter_mask: u32, stored: &[u8]| self.put(dataset, whole, filter_mask, stored);
+        self.for_each_chunk(shape, slab, worker, |clipped, whole, worker| {
+            let Some(region) = clipped.intersection(slab) else { return Ok(()) };
+            if region == *clipped {
+                self.encode_full(clipped, whole, slab, data, worker, &put)
+            } else {
+                self.write_cut(dataset, &region, whole, slab, data, worker)
+            }
+        })
+    }
+
+    /// Encodes `slab` of a dataset that has this shape, which holds each of its chunks to the end, and calls `put` with
+    /// each chunk: the slab of the whole chunk, its filter mask and its stored bytes.
+    pub(crate) fn encode(
+        &self,
+        shape: &Shape,
+        slab: &Slab,
+        data: &[u8],
+        worker: &Worker,
+        put: &(impl Fn(&Slab, u32, &[u8]) -> Result<()> + Sync),
+    ) -> Result<()> {
+        self.for_each_chunk(shape, slab, worker, |clipped, whole, worker| {
+            self.encode_full(clipped, whole, slab, data, worker, put)
+        })
+    }
+
+    /// Calls `work` with each chunk that `slab` touches: clipped at the end of the dataset, and whole.
+    fn for_each_chunk(
+        &self,
+        shape: &Shape,
+        slab: &Slab,
+        worker: &Worker,
+        work: impl Fn(&Slab, &Slab, &Worker) -> Result<()> + Sync,
+    ) -> Result<()> {
         let grid = self.grid(shape);
         // A range of chunks a thread: a list of all would grow with the data.
         let parts = grid.touched(slab).split(worker.threads() as u64, 1);
         worker.for_each(parts, |part, worker| {
             part.positions().try_for_each(|position| {
                 worker.check()?;
-                let (clipped, whole) = (grid.slab(&position), grid.whole_slab(&position));
-                let Some(region) = clipped.intersection(slab) else { return Ok(()) };
-                if region == clipped {
-                    self.write_full(dataset, &clipped, &whole, slab, data, worker)
-                } else {
-                    self.write_cut(dataset, &region, &whole, slab, data, worker)
-                }
+                work(&grid.slab(&position), &grid.whole_slab(&position), worker)
             })
         })
     }
 
     /// A chunk of which the slab holds all that is inside the dataset.
-    fn write_full(
+    fn encode_full(
         &self,
-        dataset: &Dataset,
         clipped: &Slab,
         whole: &Slab,
         slab: &Slab,
         data: &[u8],
         worker: &Worker,
+        put: &impl Fn(&Slab, u32, &[u8]) -> Result<()>,
     ) -> Result<()> {
         let length = self.chunk_bytes();
         match Spans::new(clipped, slab, whole, self.element_size).next() {
             Some(span) if span.length == length => {
-                self.store(dataset, whole, &data[span.from..span.from + length], worker)
+                self.encode_chunk(whole, &data[span.from..span.from + length], worker, put)
             }
             _ => {
                 let mut chunk = worker.scratch(length)?;
@@ -94,7 +122,7 @@ impl ChunkWriter {
                     self.fill.fill(&mut chunk);
                 }
                 copy_region(clipped, data, slab, &mut chunk, whole, self.element_size);
-                self.store(dataset, whole, &chunk, worker)
+                self.encode_chunk(whole, &chunk, worker, put)
             }
         }
     }
@@ -112,7 +140,8 @@ impl ChunkWriter {
         let mut chunk = worker.scratch(self.chunk_bytes())?;
         self.load(dataset, whole, &mut chunk, worker)?;
         copy_region(region, data, slab, &mut chunk, whole, self.element_size);
-        self.store(dataset, whole, &chunk, worker)
+        let put = |whole: &Slab, filter_mask: u32, stored: &[u8]| self.put(dataset, whole, filter_mask, stored);
+        self.encode_chunk(whole, &chunk, worker, &put)
     }
 
     fn load(&self, dataset: &Dataset, whole: &Slab, chunk: &mut Scratch, worker: &Worker) -> Result<()> {
@@ -141,16 +170,22 @@ impl ChunkWriter {
         decoded.map_err(|cause| self.codec("decode a chunk to complete", cause))
     }
 
-    fn store(&self, dataset: &Dataset, whole: &Slab, chunk: &[u8], worker: &Worker) -> Result<()> {
+    fn encode_chunk(
+        &self,
+        whole: &Slab,
+        chunk: &[u8],
+        worker: &Worker,
+        put: &impl Fn(&Slab, u32, &[u8]) -> Result<()>,
+    ) -> Result<()> {
         if self.pipeline.is_identity(0) {
-            return self.put(dataset, whole, 0, chunk);
+            return put(whole, 0, chunk);
         }
         let mut out = worker.scratch(self.pipeline.encode_bound(chunk.len()))?;
         let mut scratch = worker.scratch(self.pipeline.encode_scratch(chunk.len()))?;
         let encoded = self.pipeline.encode(chunk, &mut out, &mut scratch);
         let encoded = encoded.map_err(|cause| self.codec("compress", cause))?;
         worker.check()?;
-        self.put(dataset, whole, encoded.filter_mask, &out[..encoded.len])
+        put(whole, encoded.filter_mask, &out[..encoded.len])
     }
 
     fn put(&self, dataset: &Dataset, whole: &Slab, filter_mask: u32, stored: &[u8]) -> Result<()> {
@@ -203,7 +238,7 @@ impl ChunkWriter {
     }
 
     /// Whether `slab` holds each chunk that it touches to the end.
-    fn holds_whole_chunks(&self, shape: &Shape, slab: &Slab) -> bool {
+    pub(crate) fn holds_whole_chunks(&self, shape: &Shape, slab: &Slab) -> bool {
         (0..slab.ndim()).all(|axis| {
             let (start, end, chunk) = (slab.start()[axis], slab.end(axis), self.chunk[axis]);
             start % chunk == 0 && (end % chunk == 0 || end == shape[axis])

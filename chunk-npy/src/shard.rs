@@ -180,13 +180,15 @@ pub(crate) fn join(
     for path in shards {
         let mut slabs = HashMap::new();
         let data = ShardFile::read(path, &header, &mut |record| slabs.extend(parse(record, rank)))?;
-        opened.push((Arc::new(data), slabs));
+        opened.push((data.map(Arc::new), slabs));
     }
     for (number, slab) in pieces {
         let Some((data, slabs)) = opened.get(number) else {
             return Err(Error::InvalidArgument(format!("shard {number} of {}", opened.len())));
         };
-        let Some(checksum) = slabs.get(&slab) else { return Err(damaged(data.path(), &slab)) };
+        let (Some(data), Some(checksum)) = (data, slabs.get(&slab)) else {
+            return Err(damaged(&shards[number], &slab));
+        };
         let mut found = Checksum::new();
         read_packed(&sink, data, &slab, worker, |block, bytes| {
             found.update(bytes);

@@ -7,13 +7,20 @@
 //!
 //! Along an axis that the input's chunks cut, a run over a small budget needs the same chunks for several slabs.
 //! A [`Job`](chunk_core::Job) weighs that against an intermediate on disk, anywhere in a graph.
+//!
+//! [`moments`] computes count, extremes, mean and variance in one pass. Its accumulator, [`Moments`], merges, and is
+//! made of [`ExactSum`]s, which do not round.
 
 #![forbid(unsafe_code)]
 
 mod fft;
 mod kernel;
 mod lines;
+mod map;
 mod real;
+mod reduce;
 mod widen;
 
 pub use crate::fft::{Fft, fft, ifft, irfft, rfft};
+pub use crate::map::{Map, map};
+pub use crate::reduce::{ExactSum, Moments, moments};

@@ -1,8 +1,9 @@
 //! The two precisions, and reading numbers of any real dtype as one of them.
 
+use std::marker::PhantomData;
+
 use bytemuck::Pod;
-use chunk_core::{DType, Error, Result};
-use half::f16;
+use chunk_core::{ComplexNumber, DType, Element, ElementVisitor, Error, Float, Integer, RealNumber, Result};
 use num_complex::Complex;
 use rustfft::FftNum;
 
@@ -11,22 +12,25 @@ pub(crate) trait Real: FftNum + Pod {
     /// Its dtype.
     const DTYPE: DType;
 
-    /// Reads packed elements of `dtype`, each passed through `wrap`, into `out`, as many as both hold.
-    fn read<E>(dtype: &DType, bytes: &[u8], out: &mut [E], wrap: impl Fn(Self) -> E);
+    /// Rounds `number` to this precision. 64-bit integers lose digits, as with NumPy.
+    fn nearest<N: RealNumber>(number: N) -> Self;
 
-    /// The reciprocal of a length.
+    /// Returns the reciprocal of a length.
     fn reciprocal(length: usize) -> Self;
+
+    /// Reads packed elements of `dtype`, a real one, into `out`, each passed through `wrap`, as many
+    /// as both hold.
+    fn read<E>(dtype: &DType, bytes: &[u8], out: &mut [E], wrap: impl Fn(Self) -> E) {
+        let read = dtype.dispatch(Read { bytes, out, wrap, precision: PhantomData::<Self> });
+        read.unwrap_or_else(|| unreachable!("{dtype} is no number"));
+    }
 }
 
 impl Real for f32 {
     const DTYPE: DType = DType::F32;
 
-    fn read<E>(dtype: &DType, bytes: &[u8], out: &mut [E], wrap: impl Fn(Self) -> E) {
-        match dtype {
-            DType::F16 => each(bytes, out, |number| wrap(f16::from_ne_bytes(number).to_f32())),
-            DType::F32 => each(bytes, out, |number| wrap(f32::from_ne_bytes(number))),
-            other => unreachable!("{other} is not computed in single precision"),
-        }
+    fn nearest<N: RealNumber>(number: N) -> Self {
+        number.to_f32()
     }
 
     fn reciprocal(length: usize) -> Self {
@@ -34,24 +38,11 @@ impl Real for f32 {
     }
 }
 
-/// 64-bit integers lose digits, as with NumPy.
 impl Real for f64 {
     const DTYPE: DType = DType::F64;
 
-    fn read<E>(dtype: &DType, bytes: &[u8], out: &mut [E], wrap: impl Fn(Self) -> E) {
-        match dtype {
-            DType::Bool => each(bytes, out, |[byte]| wrap(f64::from(u8::from(byte != 0)))),
-            DType::I8 => each(bytes, out, |number| wrap(f64::from(i8::from_ne_bytes(number)))),
-            DType::I16 => each(bytes, out, |number| wrap(f64::from(i16::from_ne_bytes(number)))),
-            DType::I32 => each(bytes, out, |number| wrap(f64::from(i32::from_ne_bytes(number)))),
-            DType::I64 => each(bytes, out, |number| wrap(i64::from_ne_bytes(number) as f64)),
-            DType::U8 => each(bytes, out, |[number]| wrap(f64::from(number))),
-            DType::U16 => each(bytes, out, |number| wrap(f64::from(u16::from_ne_bytes(number)))),
-            DType::U32 => each(bytes, out, |number| wrap(f64::from(u32::from_ne_bytes(number)))),
-            DType::U64 => each(bytes, out, |number| wrap(u64::from_ne_bytes(number) as f64)),
-            DType::F64 => each(bytes, out, |number| wrap(f64::from_ne_bytes(number))),
-            other => unreachable!("{other} is not computed in double precision"),
-        }
+    fn nearest<N: RealNumber>(number: N) -> Self {
+        number.to_f64()
     }
 
     fn reciprocal(length: usize) -> Self {
@@ -59,9 +50,39 @@ impl Real for f64 {
     }
 }
 
-fn each<E, const N: usize>(bytes: &[u8], out: &mut [E], value: impl Fn([u8; N]) -> E) {
-    for (number, place) in bytes.as_chunks::<N>().0.iter().zip(out) {
-        *place = value(*number);
+/// Reads elements of the visited type in the precision `T`.
+struct Read<'a, T, E, F> {
+    bytes: &'a [u8],
+    out: &'a mut [E],
+    wrap: F,
+    precision: PhantomData<T>,
+}
+
+impl<T: Real, E, F: Fn(T) -> E> Read<'_, T, E, F> {
+    fn each<N: Element>(self, nearest: impl Fn(N) -> T) {
+        for (number, place) in N::iter_unaligned(self.bytes).zip(self.out) {
+            *place = (self.wrap)(nearest(number));
+        }
+    }
+}
+
+impl<T: Real, E, F: Fn(T) -> E> ElementVisitor for Read<'_, T, E, F> {
+    type Output = ();
+
+    fn visit_bool(self) {
+        self.each(|number: bool| T::nearest(u8::from(number)));
+    }
+
+    fn visit_integer<N: Integer>(self) {
+        self.each(T::nearest::<N>);
+    }
+
+    fn visit_float<N: Float>(self) {
+        self.each(T::nearest::<N>);
+    }
+
+    fn visit_complex<N: ComplexNumber>(self) {
+        unreachable!("{} is not read as real", N::DTYPE);
     }
 }
 

@@ -3,8 +3,11 @@
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-use chunk_core::{ChunkSinkExt, ChunkSource, Complex, DType, DatasetInfo, Element, MemorySource, Result, Slab};
-use chunk_ops::{Fft, fft, ifft, irfft, rfft};
+use chunk_core::{
+    ChunkSinkExt, ChunkSource, Complex, DType, DatasetInfo, Element, MemorySource, Result, Slab, TileFile, TileSink,
+    TileSource,
+};
+use chunk_ops::{Fft, fft, ifft, irfft, map, rfft};
 use chunk_testkit::{SourceCase, source_conformance};
 
 chunk_testkit::measure_memory!();
@@ -129,4 +132,12 @@ source_conformance!(tiles, || {
     }
     let source: TileSource = tiles.source();
     (source, u32::as_bytes(&numbers).to_vec())
+});
+
+source_conformance!(named_maps, || {
+    let elements: Vec<i16> = (0..9000).map(|i| (i * 37 % 1000) as i16).collect();
+    let oracle: Vec<f32> = elements.iter().map(|x| f32::from(*x) * 0.5 - 1.0).collect();
+    let source = MemorySource::new([90, 100], &elements).unwrap().with_chunk_shape([32, 40]).unwrap();
+    let build = |x: Arc<dyn ChunkSource>| map(x, |x: i16| f32::from(x) * 0.5 - 1.0)?.named("halved", 1);
+    SourceCase::node(source, build, f32::as_bytes(&oracle).to_vec())
 });

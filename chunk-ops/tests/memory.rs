@@ -12,7 +12,7 @@ use chunk_testkit::PeakAlloc;
 chunk_testkit::measure_memory!();
 
 /// What threads and short lists take besides, whatever the slab.
-const CONSTANT: usize = 16 << 10;
+const CONSTANT: usize = 32 << 10;
 
 /// The result of `work`, the bytes it held at most beyond what was held before, and those it still holds.
 fn measured<R>(work: impl FnOnce() -> R) -> (R, usize, usize) {

@@ -25,6 +25,10 @@ pub use crate::outputs::{
     identity_changes_with_the_content_and_only_then, making_a_sink_creates_nothing,
     overwriting_keeps_the_old_until_finish, preparing_an_output_publishes_nothing,
 };
+pub use crate::sharding::{
+    a_damaged_shard_is_never_believed, a_dropped_shard_is_continued, a_shard_becomes_the_output,
+    a_shard_has_one_writer, refuses_what_is_no_shard_of_it, shards_are_joined,
+};
 pub use crate::writing::{
     appends_along_growth_axes, copies_within_a_budget, elements_never_written_hold_the_fill_value,
     refuses_an_unknown_filter, refuses_slabs_and_buffers_that_do_not_fit, refuses_what_it_does_not_claim,

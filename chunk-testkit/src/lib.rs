@@ -19,6 +19,7 @@ mod pattern;
 mod peak_alloc;
 mod random;
 mod rule;
+mod sharding;
 mod slabs;
 pub mod source_rules;
 mod threads;

@@ -189,6 +189,12 @@ macro_rules! __backend_rules {
             an_append_has_one_writer
             sound_files_have_no_problems
             recovery_never_panics
+            a_shard_becomes_the_output
+            a_dropped_shard_is_continued
+            shards_are_joined
+            refuses_what_is_no_shard_of_it
+            a_shard_has_one_writer
+            a_damaged_shard_is_never_believed
         }
     };
 }

@@ -1,7 +1,8 @@
 //! What is read where nothing is.
 
 use chunk_core::{
-    ChunkSource, Complex, Cost, DType, DatasetInfo, Element, Error, Operation, Result, Scalar, Slab, Worker,
+    ChunkSource, ComplexNumber, Cost, DType, DatasetInfo, Element, ElementVisitor, Error, Float, Integer, Operation,
+    Result, Scalar, Slab, Worker,
 };
 
 /// What a [`VirtualLayout`](crate::VirtualLayout) holds where no source is placed.
@@ -71,22 +72,33 @@ impl Fill {
 
 fn by_dtype(dtype: &DType) -> Scalar {
     match dtype {
-        DType::I8 => i8::MIN.into(),
-        DType::I16 => i16::MIN.into(),
-        DType::I32 => i32::MIN.into(),
-        DType::I64 => i64::MIN.into(),
-        DType::U8 => u8::MAX.into(),
-        DType::U16 => u16::MAX.into(),
-        DType::U32 => u32::MAX.into(),
-        DType::U64 => u64::MAX.into(),
-        DType::F32 => f32::NAN.into(),
-        DType::F64 => f64::NAN.into(),
-        DType::ComplexF32 => Complex::new(f32::NAN, f32::NAN).into(),
-        DType::ComplexF64 => Complex::new(f64::NAN, f64::NAN).into(),
-        // The quiet NaN of half precision, and the least integer, which is not a time.
-        DType::F16 => of_bytes(dtype, &0x7e00_u16.to_ne_bytes()),
+        // The least integer is not a time.
         DType::DateTime64(_) | DType::TimeDelta64(_) => of_bytes(dtype, i64::as_bytes(&[i64::MIN])),
-        other => Scalar::zero(other.clone()),
+        dtype => dtype.dispatch(ByDType).unwrap_or_else(|| Scalar::zero(dtype.clone())),
+    }
+}
+
+/// Returns the value by dtype for the visited type.
+struct ByDType;
+
+impl ElementVisitor for ByDType {
+    type Output = Scalar;
+
+    fn visit_bool(self) -> Scalar {
+        false.into()
+    }
+
+    fn visit_integer<T: Integer>(self) -> Scalar {
+        let is_signed = T::MIN < T::default();
+        Scalar::from(if is_signed { T::MIN } else { T::MAX })
+    }
+
+    fn visit_float<T: Float>(self) -> Scalar {
+        T::NAN.into()
+    }
+
+    fn visit_complex<T: ComplexNumber>(self) -> Scalar {
+        T::from_parts(T::Part::NAN, T::Part::NAN).into()
     }
 }
 

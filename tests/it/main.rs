@@ -31,6 +31,7 @@ mod reading;
 mod scales;
 mod selection_texts;
 mod selections;
+mod shard_kills;
 mod show;
 mod stats;
 mod streams;

@@ -2,6 +2,8 @@
 
 use std::iter::repeat_n;
 
+use chunk_core::{DType, Float, f16};
+
 /// Digits after the point, at most.
 const PRECISION: usize = 8;
 
@@ -14,6 +16,15 @@ pub(super) enum Width {
 }
 
 impl Width {
+    /// Returns the width of `T`.
+    pub(super) fn of<T: Float>() -> Self {
+        match T::DTYPE {
+            DType::F16 => Width::Half,
+            DType::F32 => Width::Single,
+            _ => Width::Double,
+        }
+    }
+
     /// Values as large as this are printed with an exponent.
     fn large(self) -> f64 {
         match self {
@@ -26,7 +37,7 @@ impl Width {
     /// `x` rounded to this width.
     fn round(self, x: f64) -> f64 {
         match self {
-            Width::Half => f64::from(half::f16::from_f64(x)),
+            Width::Half => f64::from(f16::from_f64(x)),
             Width::Single => f64::from(x as f32),
             Width::Double => x,
         }
@@ -239,7 +250,7 @@ mod tests {
     #[test]
     fn digits_are_those_of_the_width() {
         assert_eq!(texts(&[f64::from(0.1_f32)], Width::Single), ["0.1"]);
-        assert_eq!(texts(&[f64::from(half::f16::from_f64(0.1))], Width::Half), ["0.1"]);
+        assert_eq!(texts(&[f64::from(f16::from_f64(0.1))], Width::Half), ["0.1"]);
         assert_eq!(texts(&[1.0 / 3.0], Width::Double), ["0.33333333"]);
     }
 

@@ -1,7 +1,8 @@
 //! The text of each element, all of one array together.
 
-use chunk_core::{Buffer, Complex, DType, Element, Result, StructType, TimeUnit};
-use half::f16;
+use chunk_core::{
+    Buffer, ComplexNumber, DType, Element, ElementVisitor, Float, Integer, RealNumber, Result, StructType, TimeUnit,
+};
 use serde_json::Value;
 
 use super::floats::{FloatFormat, Width, alone};
@@ -15,21 +16,10 @@ use super::{EDGE, GAP, THRESHOLD};
 /// An [`Error::InvalidArgument`](chunk_core::Error::InvalidArgument) for bools that are neither 0 nor 1 and for buffers
 /// that are not aligned.
 pub(crate) fn words(dtype: &DType, bytes: &[u8], scalar: bool) -> Result<Vec<String>> {
+    if let Some(words) = dtype.dispatch(Words { bytes, scalar }) {
+        return words;
+    }
     Ok(match dtype {
-        DType::Bool => bools(bool::from_bytes(bytes)?, scalar),
-        DType::I8 => integers(i8::from_bytes(bytes)?),
-        DType::I16 => integers(i16::from_bytes(bytes)?),
-        DType::I32 => integers(i32::from_bytes(bytes)?),
-        DType::I64 => integers(i64::from_bytes(bytes)?),
-        DType::U8 => integers(u8::from_bytes(bytes)?),
-        DType::U16 => integers(u16::from_bytes(bytes)?),
-        DType::U32 => integers(u32::from_bytes(bytes)?),
-        DType::U64 => integers(u64::from_bytes(bytes)?),
-        DType::F16 => floats(f16::from_bytes(bytes)?, Width::Half),
-        DType::F32 => floats(f32::from_bytes(bytes)?, Width::Single),
-        DType::F64 => floats(f64::from_bytes(bytes)?, Width::Double),
-        DType::ComplexF32 => complex(Complex::<f32>::from_bytes(bytes)?, Width::Single),
-        DType::ComplexF64 => complex(Complex::<f64>::from_bytes(bytes)?, Width::Double),
         DType::DateTime64(unit) => moments(i64::from_bytes(bytes)?, *unit),
         DType::TimeDelta64(_) => durations(i64::from_bytes(bytes)?),
         DType::Enum(kind) => words(&kind.base, bytes, scalar)?,
@@ -53,18 +43,65 @@ pub(crate) fn words(dtype: &DType, bytes: &[u8], scalar: bool) -> Result<Vec<Str
 pub(crate) fn word(dtype: &DType, bytes: &[u8]) -> Result<String> {
     let mut element = Buffer::zeroed(bytes.len())?;
     element.copy_from_slice(bytes);
-    Ok(match dtype {
-        DType::F16 => alone(element.elements::<f16>()?[0].into(), Width::Half),
-        DType::F32 => alone(element.elements::<f32>()?[0].into(), Width::Single),
-        DType::F64 => alone(element.elements::<f64>()?[0], Width::Double),
-        DType::ComplexF32 => complex_alone(element.elements::<Complex<f32>>()?[0], Width::Single),
-        DType::ComplexF64 => complex_alone(element.elements::<Complex<f64>>()?[0], Width::Double),
-        _ => words(dtype, &element, true)?.concat(),
-    })
+    match dtype.dispatch(Alone(&element)).transpose()?.flatten() {
+        Some(word) => Ok(word),
+        None => Ok(words(dtype, &element, true)?.concat()),
+    }
 }
 
-fn complex_alone<T: Copy + Into<f64>>(x: Complex<T>, width: Width) -> String {
-    let (real, imaginary) = (alone(x.re.into(), width), alone(x.im.into(), width));
+/// Formats the numbers of a buffer together.
+struct Words<'a> {
+    bytes: &'a [u8],
+    scalar: bool,
+}
+
+impl ElementVisitor for Words<'_> {
+    type Output = Result<Vec<String>>;
+
+    fn visit_bool(self) -> Self::Output {
+        Ok(bools(bool::from_bytes(self.bytes)?, self.scalar))
+    }
+
+    fn visit_integer<T: Integer>(self) -> Self::Output {
+        Ok(right_aligned(T::from_bytes(self.bytes)?.iter().map(ToString::to_string).collect()))
+    }
+
+    fn visit_float<T: Float>(self) -> Self::Output {
+        let values: Vec<f64> = T::from_bytes(self.bytes)?.iter().map(|x| x.to_f64()).collect();
+        Ok(float_words(&values, Width::of::<T>(), false))
+    }
+
+    fn visit_complex<T: ComplexNumber>(self) -> Self::Output {
+        Ok(complex(T::from_bytes(self.bytes)?))
+    }
+}
+
+/// Formats one float or complex number with all its digits; `None` for other numbers.
+struct Alone<'a>(&'a Buffer);
+
+impl ElementVisitor for Alone<'_> {
+    type Output = Result<Option<String>>;
+
+    fn visit_bool(self) -> Self::Output {
+        Ok(None)
+    }
+
+    fn visit_integer<T: Integer>(self) -> Self::Output {
+        Ok(None)
+    }
+
+    fn visit_float<T: Float>(self) -> Self::Output {
+        Ok(Some(alone(self.0.elements::<T>()?[0].to_f64(), Width::of::<T>())))
+    }
+
+    fn visit_complex<T: ComplexNumber>(self) -> Self::Output {
+        Ok(Some(complex_alone(self.0.elements::<T>()?[0])))
+    }
+}
+
+fn complex_alone<T: ComplexNumber>(x: T) -> String {
+    let width = Width::of::<T::Part>();
+    let (real, imaginary) = (alone(x.re().to_f64(), width), alone(x.im().to_f64(), width));
     let plus = if imaginary.starts_with('-') { "" } else { "+" };
     format!("({real}{plus}{imaginary}j)")
 }
@@ -101,22 +138,15 @@ fn bools(elements: &[bool], scalar: bool) -> Vec<String> {
     elements.iter().map(|element| if *element { yes } else { "False" }.to_owned()).collect()
 }
 
-fn integers<T: ToString>(elements: &[T]) -> Vec<String> {
-    right_aligned(elements.iter().map(ToString::to_string).collect())
-}
-
-fn floats<T: Copy + Into<f64>>(elements: &[T], width: Width) -> Vec<String> {
-    float_words(&elements.iter().map(|x| (*x).into()).collect::<Vec<_>>(), width, false)
-}
-
 fn float_words(values: &[f64], width: Width, plus: bool) -> Vec<String> {
     let format = FloatFormat::new(values, width, plus);
     values.iter().map(|x| format.text(*x)).collect()
 }
 
-fn complex<T: Copy + Into<f64>>(elements: &[Complex<T>], width: Width) -> Vec<String> {
-    let real = float_words(&elements.iter().map(|x| x.re.into()).collect::<Vec<_>>(), width, false);
-    let imaginary = float_words(&elements.iter().map(|x| x.im.into()).collect::<Vec<_>>(), width, true);
+fn complex<T: ComplexNumber>(elements: &[T]) -> Vec<String> {
+    let width = Width::of::<T::Part>();
+    let real = float_words(&elements.iter().map(|x| x.re().to_f64()).collect::<Vec<_>>(), width, false);
+    let imaginary = float_words(&elements.iter().map(|x| x.im().to_f64()).collect::<Vec<_>>(), width, true);
     let joined = real.into_iter().zip(imaginary).map(|(real, imaginary)| {
         let digits = imaginary.trim_end();
         format!("{real}{digits}j{}", &imaginary[digits.len()..])
@@ -240,6 +270,8 @@ fn is_printable(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use chunk_core::Complex;
+
     use super::*;
 
     fn buffer(bytes: &[u8]) -> Buffer {

@@ -6,7 +6,7 @@
 //! tiles that the stage above reads. The quickest way is taken. Reductions are stages of their own
 //! always; a small result stays in memory.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -45,6 +45,24 @@ pub(crate) struct Drafting<'a> {
     held: u64,
     /// Bytes of results that stay in memory, of all reductions so far.
     kept: Cell<u64>,
+    made: RefCell<Made>,
+}
+
+/// Nodes by address: which of the job's own they are, or are made of.
+#[derive(Default)]
+struct Made {
+    numbers: HashMap<*const (), Number>,
+    /// Kept, so that no address is used twice.
+    nodes: Vec<Arc<dyn ChunkSource>>,
+}
+
+/// What a node is in the graph of the job's outputs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Number {
+    /// The node of this number, maybe over other inputs.
+    Node(usize),
+    /// The result of that node, kept by another stage.
+    Kept,
 }
 
 /// Stages of a part of the job, in their order, and why they are so.
@@ -68,8 +86,44 @@ enum Goal<'o, 'a> {
 impl<'a> Drafting<'a> {
     pub(crate) fn new(planner: Planner, scratch: &'a Path, outputs: &[Output<'_>]) -> Result<Self> {
         let roots: Vec<&dyn ChunkSource> = outputs.iter().map(|output| &*output.source).collect();
-        let held = Graph::of(&roots)?.held_bytes();
-        Ok(Drafting { planner, scratch, held, kept: Cell::new(0) })
+        let graph = Graph::of(&roots)?;
+        let numbers = graph.nodes().iter().enumerate();
+        let numbers = numbers.map(|(number, node)| (address(node.source), Number::Node(number))).collect();
+        let made = RefCell::new(Made { numbers, nodes: Vec::new() });
+        Ok(Drafting { planner, scratch, held: graph.held_bytes(), kept: Cell::new(0), made })
+    }
+
+    /// The number of a node in the graph of the outputs.
+    fn number(&self, source: &dyn ChunkSource) -> usize {
+        match self.made.borrow().numbers.get(&address(source)) {
+            Some(Number::Node(number)) => *number,
+            _ => unreachable!("{} is one of the job's nodes", source.info().name),
+        }
+    }
+
+    fn is_kept(&self, source: &dyn ChunkSource) -> bool {
+        self.made.borrow().numbers.get(&address(source)) == Some(&Number::Kept)
+    }
+
+    /// The graph below `root` with `result` in place of `node`; `made` keeps what several roots share.
+    fn replaced(
+        &self,
+        root: &Arc<dyn ChunkSource>,
+        (node, result): (&dyn ChunkSource, &Arc<dyn ChunkSource>),
+        rebuilt: &mut HashMap<*const (), Arc<dyn ChunkSource>>,
+    ) -> Result<Arc<dyn ChunkSource>> {
+        let replace = |source: &dyn ChunkSource| same(source, node).then(|| Arc::clone(result));
+        let new = rebuild_with(root, &replace, rebuilt)?;
+        let mut made = self.made.borrow_mut();
+        for (old, new) in rebuilt.iter() {
+            if let Some(number) = made.numbers.get(old).copied() {
+                made.numbers.insert(address(&**new), number);
+                made.nodes.push(Arc::clone(new));
+            }
+        }
+        made.numbers.insert(address(&**result), Number::Kept);
+        made.nodes.push(Arc::clone(result));
+        Ok(new)
     }
 
     /// The stages that make all outputs, in their order.
@@ -110,8 +164,7 @@ impl<'a> Drafting<'a> {
             stages.extend(self.goal(&node, &goal, 0)?.stages);
             let mut made = HashMap::new();
             for output in outputs.iter_mut() {
-                let replace = |source: &dyn ChunkSource| same(source, &*node).then(|| Arc::clone(&result));
-                output.source = rebuild_with(&output.source, &replace, &mut made)?;
+                output.source = self.replaced(&output.source, (&*node, &result), &mut made)?;
             }
         }
         Ok(stages)
@@ -152,31 +205,12 @@ impl<'a> Drafting<'a> {
     /// One pass for several targets, whose sinks are settled.
     fn joint(&self, targets: Vec<Target>) -> Result<Stage> {
         let plan = self.plan_targets(&targets)?;
-        let blocks = targets[0].reduction().map(|reduction| Blocks::new(targets[0].read().info(), reduction.axes()));
+        let blocks = targets[0].blocks();
         Ok(Stage { targets, plan, blocks, kind: Kind::Output, why: "all outputs".to_owned() })
     }
 
     fn plan_targets(&self, targets: &[Target]) -> Result<Plan> {
-        let beside = |graph: &Graph, sinks: u64| self.held.saturating_sub(graph.held_bytes()).saturating_add(sinks);
-        let Some(reduction) = targets[0].reduction() else {
-            let pairs: Vec<_> = targets.iter().map(|target| (&*target.source, Some(&*target.sink))).collect();
-            let pass = Pass::new(&pairs)?;
-            let more = beside(&pass.graph, 0);
-            return self.planner.plan(&pass.beside(more));
-        };
-        let read = targets[0].read();
-        let blocks = Blocks::new(read.info(), reduction.axes());
-        let accumulators = |slab: &Slab| {
-            targets.iter().fold((0, Cost::default()), |(bytes, cost), target| {
-                let (more, other) = reduced_cost(target, slab);
-                let scratch = cost.scratch_bytes.max(other.scratch_bytes);
-                (bytes + more, Cost::new(scratch, cost.work + other.work))
-            })
-        };
-        let pass = Pass::reducing(read, Reduced { blocks: &blocks, accumulators: &accumulators })?;
-        let sinks = targets.iter().map(|target| target.sink.held_bytes()).sum();
-        let more = beside(&pass.graph, sinks);
-        self.planner.plan(&pass.beside(more))
+        plan_targets(targets, self.held + self.kept.get(), &|pass| self.planner.plan(pass))
     }
 
     /// Plans one result, with `cuts` intermediates above it.
@@ -192,7 +226,7 @@ impl<'a> Drafting<'a> {
         let mut best: Option<Draft> = None;
         let mut lacking = None;
         if cuts < MOST_CUTS {
-            for below in candidates(source)? {
+            for below in candidates(source)?.into_iter().filter(|below| !self.is_kept(&**below)) {
                 match self.cut(source, goal, &below, cuts) {
                     Ok(draft) => match self.check_space(&draft.stages) {
                         Ok(()) if best.as_ref().is_none_or(|best| draft.seconds() < best.seconds()) => {
@@ -213,7 +247,7 @@ impl<'a> Drafting<'a> {
     fn direct(&self, source: &Arc<dyn ChunkSource>, goal: &Goal<'_, '_>) -> Result<Stage> {
         match goal {
             Goal::Kept { sink, kind } => {
-                let target = Target { source: Arc::clone(source), sink: sink()?, output: None };
+                let target = self.target(source, sink()?, None);
                 self.single(target, kind.clone(), format!("{}, kept for what follows", source.info().name))
             }
             Goal::Output { number, output } => {
@@ -221,7 +255,7 @@ impl<'a> Drafting<'a> {
                 for info in [output.info.clone()].into_iter().chain(narrow_outputs(source, &output.info)) {
                     match self.create(source, &info, output) {
                         Ok((plan, sink)) => {
-                            let target = Target { source: Arc::clone(source), sink, output: Some(*number) };
+                            let target = self.target(source, sink, Some(*number));
                             return Ok(stage_of(target, plan, Kind::Output, "the output".to_owned()));
                         }
                         Err(error @ Error::BudgetTooSmall { .. }) => refused = refused.or(Some(error)),
@@ -231,6 +265,10 @@ impl<'a> Drafting<'a> {
                 Err(refused.unwrap_or_else(|| unreachable!("the output's own chunk shape was tried")))
             }
         }
+    }
+
+    fn target(&self, source: &Arc<dyn ChunkSource>, sink: Box<dyn ChunkSink>, output: Option<usize>) -> Target {
+        Target { source: Arc::clone(source), node: self.number(&**source), sink, output }
     }
 
     fn single(&self, target: Target, kind: Kind, why: String) -> Result<Stage> {
@@ -248,14 +286,14 @@ impl<'a> Drafting<'a> {
         if is_reduction(&**source) {
             // What is written are results of whole reductions: any chunk shape will do.
             let sink = (output.build)(info.clone())?;
-            let mut target = Target { source: Arc::clone(source), sink, output: None };
+            let mut target = self.target(source, sink, None);
             let plan = self.plan_targets(std::slice::from_ref(&target))?;
             let sink = std::mem::replace(&mut target.sink, Box::new(Slot::new(info.clone())));
             return Ok((plan, sink));
         }
         let plan = |sink: &dyn ChunkSink| {
             let pass = Pass::new(&[(&**source, Some(sink))])?;
-            let more = self.held.saturating_sub(pass.graph.held_bytes());
+            let more = (self.held + self.kept.get()).saturating_sub(pass.graph.held_bytes());
             self.planner.plan_timed(&pass.beside(more))
         };
         choose_chunks(info, &output.build, &plan)
@@ -273,8 +311,8 @@ impl<'a> Drafting<'a> {
         let line = needed_shape(source, &**below, &one_element(read_of(&**source).info()))?;
         let tiles = TileFile::new(below.info().derived(&below.info().name), line, self.scratch)?;
         let read: Arc<dyn ChunkSource> = Arc::new(tiles.source());
-        let replace = |node: &dyn ChunkSource| same(node, &**below).then(|| Arc::clone(&read));
-        let above = self.goal(&rebuild_with(source, &replace, &mut HashMap::new())?, goal, cuts + 1)?;
+        let above = self.replaced(source, (&**below, &read), &mut HashMap::new())?;
+        let above = self.goal(&above, goal, cuts + 1)?;
         if let Some((target, slab)) = reader(&above.stages, &*read) {
             tiles.retile(needed_shape(&target.source, &*read, &slab)?)?;
         }
@@ -305,8 +343,32 @@ impl Goal<'_, '_> {
     }
 }
 
+/// Plans the pass of targets that share one, with `plan`; all nodes of the job hold `held` bytes.
+pub(crate) fn plan_targets(targets: &[Target], held: u64, plan: &dyn Fn(&Pass) -> Result<Plan>) -> Result<Plan> {
+    let beside = |graph: &Graph, sinks: u64| held.saturating_sub(graph.held_bytes()).saturating_add(sinks);
+    let Some(reduction) = targets[0].reduction() else {
+        let pairs: Vec<_> = targets.iter().map(|target| (&*target.source, Some(&*target.sink))).collect();
+        let pass = Pass::new(&pairs)?;
+        let more = beside(&pass.graph, 0);
+        return plan(&pass.beside(more));
+    };
+    let read = targets[0].read();
+    let blocks = Blocks::new(read.info(), reduction.axes());
+    let accumulators = |slab: &Slab| {
+        targets.iter().fold((0, Cost::default()), |(bytes, cost), target| {
+            let (more, other) = reduced_cost(target, slab);
+            let scratch = cost.scratch_bytes.max(other.scratch_bytes);
+            (bytes + more, Cost::new(scratch, cost.work + other.work))
+        })
+    };
+    let pass = Pass::reducing(read, Reduced { blocks: &blocks, accumulators: &accumulators })?;
+    let sinks = targets.iter().map(|target| target.sink.held_bytes()).sum();
+    let more = beside(&pass.graph, sinks);
+    plan(&pass.beside(more))
+}
+
 fn stage_of(target: Target, plan: Plan, kind: Kind, why: String) -> Stage {
-    let blocks = target.reduction().map(|reduction| Blocks::new(target.read().info(), reduction.axes()));
+    let blocks = target.blocks();
     Stage { targets: vec![target], plan, blocks, kind, why }
 }
 
@@ -344,6 +406,10 @@ fn decide(direct: Result<Stage>, best: Option<Draft>, lacking: Option<Error>) ->
             Ok(Draft { why, ..draft })
         }
     }
+}
+
+fn address(source: &dyn ChunkSource) -> *const () {
+    std::ptr::from_ref(source).cast()
 }
 
 /// Whether both are one node.
@@ -584,7 +650,7 @@ fn line_axis(source: &Arc<dyn ChunkSource>) -> Option<usize> {
 }
 
 /// Whole rows of about a mebibyte.
-fn row(info: &DatasetInfo) -> Shape {
+pub(crate) fn row(info: &DatasetInfo) -> Shape {
     let mut tile: Shape = info.shape.iter().map(|extent| (*extent).max(1)).collect();
     let size = info.dtype.size().max(1) as u64;
     for axis in 0..tile.len() {

@@ -1,8 +1,17 @@
 //! Jobs: results of one graph, planned together within a budget, as stages.
 
 mod draft;
+mod folder;
+mod output;
+mod part;
+mod record;
 mod slot;
 mod stage;
+mod store;
+
+pub use self::folder::{JobFolder, JobStatus, StageStatus, Worked};
+pub use self::output::Output;
+pub use self::part::Part;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,38 +19,11 @@ use std::sync::Arc;
 
 use crate::execute::Consecutive;
 use crate::run::Done;
-use crate::{Bytes, ChunkSink, ChunkSource, DatasetInfo, Plan, Progress, Result, Run};
+use crate::{Bytes, DatasetInfo, Error, Plan, Progress, Result, Run};
 
 use self::draft::Drafting;
+use self::record::JobRecord;
 use self::stage::{Conditions, Kind, Stage};
-
-/// A result that a job is to make: what is computed, and the sink that it goes to.
-pub struct Output<'a> {
-    pub(crate) source: Arc<dyn ChunkSource>,
-    pub(crate) info: DatasetInfo,
-    pub(crate) build: Build<'a>,
-}
-
-/// Makes a sink of a description.
-pub(crate) type Build<'a> = Box<dyn Fn(DatasetInfo) -> Result<Box<dyn ChunkSink>> + 'a>;
-
-impl<'a> Output<'a> {
-    /// `source`, written to the sink that `build` makes of `info`, whose chunk shape may be replaced by
-    /// one that suits the budget: `build` is called once for each that is tried, and creates nothing.
-    pub fn new(
-        source: Arc<dyn ChunkSource>,
-        info: DatasetInfo,
-        build: impl Fn(DatasetInfo) -> Result<Box<dyn ChunkSink>> + 'a,
-    ) -> Self {
-        Output { source, info, build: Box::new(build) }
-    }
-}
-
-impl fmt::Debug for Output<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output").field("source", &self.source).field("info", &self.info).finish_non_exhaustive()
-    }
-}
 
 /// Several results of one graph, planned within a budget: stages, each a pass whose tasks do not wait
 /// for one another.
@@ -72,6 +54,9 @@ pub struct Job {
     scratch: PathBuf,
     /// What was decided about the whole, for people.
     why: String,
+    /// By name, what its outputs depend on; what has no identity, if something has none.
+    fingerprint: Vec<(String, String)>,
+    unidentified: Option<String>,
     progress: Option<Arc<dyn Progress>>,
 }
 
@@ -84,9 +69,14 @@ impl Job {
     /// [`Error::Io`](crate::Error::Io) if only one with an intermediate does and there is no space for
     /// it; an output and its sink that differ; [`ChunkSource::cost`] or building a sink that fails.
     pub fn plan(run: &Run, outputs: Vec<Output<'_>>, scratch: &Path) -> Result<Self> {
+        let (fingerprint, unidentified) = match record::fingerprint(&outputs) {
+            Ok(fingerprint) => (fingerprint, None),
+            Err(Error::Unidentified { dataset }) => (Vec::new(), Some(dataset)),
+            Err(error) => return Err(error),
+        };
         let drafting = Drafting::new(run.planner(), scratch, &outputs)?;
         let (stages, why) = drafting.stages(outputs)?;
-        Ok(Job { stages, scratch: scratch.to_owned(), why, progress: None })
+        Ok(Job { stages, scratch: scratch.to_owned(), why, fingerprint, unidentified, progress: None })
     }
 
     /// Telling `progress` of all stages as one, in place of what the run tells.
@@ -151,6 +141,28 @@ impl Job {
             text += &stage.describe(number + 1, count);
         }
         text
+    }
+
+    /// What its outputs and its stages depend on, by name: equal for jobs whose tasks are the same.
+    ///
+    /// # Errors
+    /// [`Error::Unidentified`] if something that the job reads or computes has no identity.
+    pub fn fingerprint(&self) -> Result<Vec<(String, String)>> {
+        match &self.unidentified {
+            Some(dataset) => Err(Error::Unidentified { dataset: dataset.clone() }),
+            None => Ok(JobRecord::of(self).fingerprint),
+        }
+    }
+
+    /// The portable part of the plan as JSON: stages, slabs, tiles, the nodes and outputs that they make,
+    /// the fingerprint.
+    ///
+    /// # Panics
+    /// Never: all of it is text and numbers.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(JobRecord::of(self))
+            .unwrap_or_else(|error| unreachable!("a record is plain data: {error}"))
     }
 
     /// Carries the job out, on the threads of `run`, and finishes the outputs.

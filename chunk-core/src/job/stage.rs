@@ -40,6 +40,8 @@ pub(crate) enum Kind {
 /// A result of a stage and where it goes.
 pub(crate) struct Target {
     pub(crate) source: Arc<dyn ChunkSource>,
+    /// The number of the node in the graph of the job's outputs.
+    pub(crate) node: usize,
     pub(crate) sink: Box<dyn ChunkSink>,
     /// Which of the job's outputs it is, if it is one.
     pub(crate) output: Option<usize>,
@@ -49,6 +51,11 @@ impl Target {
     /// How the result is reduced, if it is.
     pub(crate) fn reduction(&self) -> Option<&dyn Reduction> {
         self.source.operation().and_then(Operation::reduction)
+    }
+
+    /// How what is reduced is cut, if the result is.
+    pub(crate) fn blocks(&self) -> Option<Blocks> {
+        self.reduction().map(|reduction| Blocks::new(self.read().info(), reduction.axes()))
     }
 
     /// What a task reads: the result, or the input that is reduced.

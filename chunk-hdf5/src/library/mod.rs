@@ -10,6 +10,7 @@ mod datatype;
 mod driver;
 mod link;
 mod new_datatype;
+mod new_file;
 mod structure;
 mod transfer;
 mod variable;
@@ -34,9 +35,10 @@ pub(crate) use self::dataset::{
     leaves_edges_unfiltered, storage_size, stored_type,
 };
 pub(crate) use self::datatype::{Class, Member, Padding, class, is_little_endian};
-pub(crate) use self::driver::{Shared, alone, flush, open_staged};
+pub(crate) use self::driver::{Backing, alone, create_assembled, flush, open_staged};
 pub(crate) use self::link::{Link, link};
 pub(crate) use self::new_datatype::{Atom, array, byte_bitfield, compound, enumeration, fixed_string, native, opaque};
+pub(crate) use self::new_file::create_file;
 pub(crate) use self::structure::{copy_object, free_space, link_dataset, link_soft, move_link};
 pub(crate) use self::transfer::{chunk_size, convert, read, read_chunk, set_extents, write, write_chunk};
 pub(crate) use self::variable::{

@@ -6,3 +6,4 @@ mod common;
 mod iteration;
 mod links;
 mod round_trip;
+mod shards;

@@ -4,10 +4,9 @@ use std::f64::consts::TAU;
 use std::sync::Arc;
 
 use chunk_core::{
-    ChunkSource, Complex, DType, DatasetInfo, Element, MemorySource, Result, Shape, Slab, Worker, copy_region,
+    ChunkSource, Complex, DType, DatasetInfo, Element, MemorySource, Result, Shape, Slab, Worker, copy_region, f16,
 };
 use chunk_ops::{Fft, fft, ifft, irfft, rfft};
-use half::f16;
 
 pub(crate) type C64 = Complex<f64>;
 

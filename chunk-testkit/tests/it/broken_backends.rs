@@ -6,7 +6,7 @@ use crate::small_backend::{Fault, SmallBackend};
 use Fault::*;
 
 /// Each fault and the rule that it breaks.
-const FAULTS: [(Fault, &str); 47] = [
+const FAULTS: [(Fault, &str); 53] = [
     (ShoutsItsName, "its_name_and_extensions_are_well_formed"),
     (RecognisesEverything, "its_name_and_extensions_are_well_formed"),
     (HasAnotherExtension, "is_found_by_the_registry"),
@@ -54,6 +54,12 @@ const FAULTS: [(Fault, &str); 47] = [
     (PanicsOverDamage, "recovery_never_panics"),
     (PublishesWhenPrepared, "preparing_an_output_publishes_nothing"),
     (LosesWhatWasPrepared, "preparing_an_output_publishes_nothing"),
+    (LeavesItsShard, "a_shard_becomes_the_output"),
+    (HoldsWithAnyChecksum, "a_dropped_shard_is_continued"),
+    (SearchesAllShards, "shards_are_joined"),
+    (TakesAnyShard, "refuses_what_is_no_shard_of_it"),
+    (TakesShortBuffersOfShards, "a_shard_has_one_writer"),
+    (BelievesItsLog, "a_damaged_shard_is_never_believed"),
 ];
 
 #[test]

@@ -4,6 +4,7 @@ mod broken_backends;
 mod broken_sources;
 mod conformance;
 mod small_backend;
+mod small_shards;
 mod tools;
 
 chunk_testkit::measure_memory!();

@@ -68,6 +68,12 @@ pub(crate) enum Fault {
     PanicsOverDamage,
     PublishesWhenPrepared,
     LosesWhatWasPrepared,
+    LeavesItsShard,
+    HoldsWithAnyChecksum,
+    SearchesAllShards,
+    TakesAnyShard,
+    TakesShortBuffersOfShards,
+    BelievesItsLog,
 }
 
 use Fault::*;
@@ -84,7 +90,7 @@ impl SmallBackend {
         Description::new(SmallBackend { fault }, "x.small").with_growth_axes([0, 1])
     }
 
-    fn is(self, fault: Fault) -> bool {
+    pub(crate) fn is(self, fault: Fault) -> bool {
         self.fault == fault
     }
 
@@ -144,7 +150,7 @@ fn parse_header(header: &str, trusting: bool) -> Option<DatasetInfo> {
     Some(info.with_chunk_shape(numbers(chunk)?))
 }
 
-fn header(info: &DatasetInfo) -> String {
+pub(crate) fn header(info: &DatasetInfo) -> String {
     let words = |extents: &[u64]| extents.iter().fold(String::new(), |text, extent| text + &format!(" {extent}"));
     let chunk = info.chunk_shape.as_ref().unwrap_or(&info.shape);
     format!("small {}{} /{}\n", info.dtype, words(&info.shape), words(chunk))
@@ -238,7 +244,8 @@ impl Backend for SmallBackend {
     }
 
     fn sharding(&self) -> Option<&dyn Sharding> {
-        None
+        let has_shards = self.is(Nothing) || self.fault as u8 >= LeavesItsShard as u8;
+        has_shards.then_some(self)
     }
 
     fn opening(&self, _policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {

@@ -1,11 +1,7 @@
 //! `chunk stats`: minimum, maximum, mean, standard deviation and the number of NaNs, in one pass.
-//!
-//! Sums are exact, so the result has the same bits for any budget, any number of threads and any order.
 
-mod exact;
-mod tally;
-
-use chunk_core::{ChunkSource, DType, DatasetInfo, Error, Result, Run, Scalar};
+use chunk_core::{DatasetInfo, Error, Scalar};
+use chunk_ops::{Moments, moments};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -14,10 +10,8 @@ use crate::Context;
 use crate::array_text::{json, word};
 use crate::dataset::{DatasetArg, dataset};
 use crate::failure::Outcome;
-use crate::names::named;
 use crate::options::RunOptions;
 use crate::output::{Out, Table, print, print_json};
-use tally::Tally;
 
 /// Prints minimum, maximum, mean, standard deviation and the number of NaNs, in one pass
 ///
@@ -51,83 +45,61 @@ struct StatsRecord<'a> {
 
 impl StatsArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
-        let opened = self.dataset.open(&context.registry).map_err(|error| match error {
-            Error::UnsupportedDType { dataset, dtype, .. } => tally::unsupported(dtype, dataset),
-            error => error,
-        })?;
-        let source = opened.source;
+        let source = self.dataset.open(&context.registry).map_err(of_stats)?.source;
         let info = source.info();
-        tally::check(&info.dtype, &info.name)?;
         let run = self.run.to_run(context);
         if self.run.dry_run {
+            Moments::new(&info.dtype, &info.name).map_err(of_stats)?;
             return print(out, &run.planner().read(&source)?.describe());
         }
         let watched = self.run.watch(&run, format!("stats {}", self.dataset));
-        let tally = tally(&source, watched.run())?;
+        let moments = moments(&source, watched.run()).map_err(of_stats)?;
         drop(watched);
-        if self.json { print_record(out, info, &tally) } else { print_table(out, info, &tally) }
+        if self.json { print_record(out, info, &moments) } else { print_table(out, info, &moments) }
     }
 }
 
-fn tally(source: &dyn ChunkSource, run: &Run) -> Result<Tally> {
-    let info = source.info();
-    let count = |bytes: &[u8]| Tally::of(&info.dtype, bytes, &info.name).map_err(|error| named(&info.name, error));
-    let tally = run.fold(source, |_, bytes| count(bytes), Tally::merge)?;
-    Ok(tally.unwrap_or_default())
+/// Names the command where an error says what does not take a dtype.
+fn of_stats(error: Error) -> Error {
+    match error {
+        Error::UnsupportedDType { dataset, dtype, .. } => {
+            Error::UnsupportedDType { dataset, dtype, operation: "stats".to_owned() }
+        }
+        error => error,
+    }
 }
 
-fn print_record(out: &mut Out, info: &DatasetInfo, tally: &Tally) -> Outcome {
+fn print_record(out: &mut Out, info: &DatasetInfo, moments: &Moments) -> Outcome {
     let scalar =
         |scalar: Option<&Scalar>| scalar.map_or(Ok(Value::Null), |scalar| json(scalar.dtype(), scalar.bytes()));
-    let float = |x: &f64| json(&DType::F64, &x.to_ne_bytes());
-    let means = tally.mean().iter().map(float).collect::<Result<Vec<Value>>>()?;
-    let extremes = tally.extremes.as_ref();
     let record = StatsRecord {
         dataset: &info.name,
         shape: &info.shape,
         dtype: info.dtype.to_string(),
-        count: tally.count,
-        nan: tally.nan,
-        min: scalar(extremes.map(|extremes| &extremes.min))?,
-        max: scalar(extremes.map(|extremes| &extremes.max))?,
-        mean: if means.len() > 1 { means.into() } else { means.into_iter().next().unwrap_or_default() },
-        std: tally.deviation().as_ref().map(float).transpose()?.unwrap_or_default(),
+        count: moments.count(),
+        nan: moments.nan_count(),
+        min: scalar(moments.min())?,
+        max: scalar(moments.max())?,
+        mean: scalar(moments.mean().as_ref())?,
+        std: scalar(moments.std(0).map(Scalar::from).as_ref())?,
     };
     print_json(out, &record)
 }
 
-fn print_table(out: &mut Out, info: &DatasetInfo, tally: &Tally) -> Outcome {
-    let scalar = |scalar: &Scalar| word(scalar.dtype(), scalar.bytes());
-    let mut rows = vec![
-        ("dataset", info.name.clone()),
-        ("shape", info.shape.to_string()),
-        ("dtype", info.dtype.to_string()),
-        ("nan", tally.nan.to_string()),
-    ];
-    if let Some(extremes) = &tally.extremes {
-        rows.push(("min", scalar(&extremes.min)?));
-        rows.push(("max", scalar(&extremes.max)?));
-    }
-    match tally.mean().as_slice() {
-        [] => {}
-        [real, imaginary, ..] => {
-            let bytes = [real.to_ne_bytes(), imaginary.to_ne_bytes()].concat();
-            rows.push(("mean", word(&DType::ComplexF64, &bytes)?));
-        }
-        [mean] => rows.push(("mean", float_text(*mean)?)),
-    }
-    if let Some(deviation) = tally.deviation() {
-        rows.push(("std", float_text(deviation)?));
-    }
+fn print_table(out: &mut Out, info: &DatasetInfo, moments: &Moments) -> Outcome {
     let mut table = Table::new(usize::MAX);
-    for (name, value) in &rows {
-        table.push([name, value.as_str()]);
+    table.push(["dataset", &info.name]);
+    table.push(["shape", &info.shape.to_string()]);
+    table.push(["dtype", &info.dtype.to_string()]);
+    table.push(["nan", &moments.nan_count().to_string()]);
+    let (mean, std) = (moments.mean(), moments.std(0).map(Scalar::from));
+    let values = [("min", moments.min()), ("max", moments.max()), ("mean", mean.as_ref()), ("std", std.as_ref())];
+    for (name, value) in values {
+        if let Some(value) = value {
+            table.push([name, &word(value.dtype(), value.bytes())?]);
+        }
     }
     table.print(out)
-}
-
-fn float_text(x: f64) -> std::result::Result<String, Error> {
-    word(&DType::F64, &x.to_ne_bytes())
 }
 
 #[cfg(test)]
