@@ -175,7 +175,9 @@ pub struct Packed<'a> {
 }
 
 impl<'a> Packed<'a> {
-    pub(crate) fn new(slab: &'a Slab, data: &'a [u8]) -> Self {
+    /// The piece `slab` with its bytes: for whoever carries steps out.
+    #[must_use]
+    pub fn new(slab: &'a Slab, data: &'a [u8]) -> Self {
         Packed { slab, data }
     }
 }

@@ -8,6 +8,8 @@ use crate::selection::{Pick, Steps};
 const WINDOW: u64 = 2 << 20;
 /// Without chunks, a gap of more bytes than this is not read.
 const LONGEST_GAP: u64 = 16 << 10;
+/// Parts of evenly spaced positions that are looked at for the longest.
+const PARTS_LOOKED_AT: u64 = 64;
 
 /// The positions that a read wants along one axis of the source, ascending, and how it is cut into parts.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct Along {
     chunks: u64,
     /// The most positions that may be skipped inside a part; `None` is any number, within the chunks.
     gap: Option<u64>,
+    /// The number of the first wanted position of each part, where they are not evenly spaced.
+    firsts: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -27,6 +31,14 @@ enum Wanted {
     Even { steps: Steps, reversed: bool },
     /// Position and number in the order asked for.
     Any(Vec<(u64, u64)>),
+}
+
+/// How evenly spaced positions are cut into parts.
+enum Spacing {
+    /// So many positions each.
+    Positions(u64),
+    /// Those in `reach` elements each, from `origin` on: whole chunks.
+    Chunks { origin: u64, reach: u64 },
 }
 
 /// A dense part along one axis.
@@ -66,7 +78,7 @@ impl Along {
                 Wanted::Any(wanted)
             }
         };
-        Along { wanted, chunk: 1, chunks: u64::MAX, gap: None }
+        Along { wanted, chunk: 1, chunks: u64::MAX, gap: None, firsts: Vec::new() }
     }
 
     /// How many positions are wanted; one at least.
@@ -77,11 +89,13 @@ impl Along {
         }
     }
 
-    /// Bytes that the list of positions takes.
+    /// Bytes that the lists of positions and parts take.
     pub(crate) fn bytes(&self) -> u64 {
         match &self.wanted {
             Wanted::Even { .. } => 0,
-            Wanted::Any(wanted) => size_of_val(wanted.as_slice()) as u64,
+            Wanted::Any(wanted) => {
+                (wanted.capacity() * size_of::<(u64, u64)>() + self.firsts.capacity() * size_of::<u64>()) as u64
+            }
         }
     }
 
@@ -102,43 +116,85 @@ impl Along {
         Part { start, length: self.position(end - 1) - start + 1, first, count: end - first }
     }
 
-    /// The part that begins with wanted position number `first`.
-    fn part(&self, first: u64) -> Part {
-        let start = self.position(first);
-        let last_chunk = (start / self.chunk).saturating_add(self.chunks - 1);
-        let joins = |before: u64, next: u64| {
-            let (chunk, next_chunk) = (before / self.chunk, next / self.chunk);
-            let near = match self.gap {
-                Some(gap) => next - before <= gap + 1,
-                None => next_chunk - chunk <= 1,
-            };
-            next_chunk == chunk || (near && next_chunk <= last_chunk)
-        };
-        let end = match &self.wanted {
-            Wanted::Any(wanted) => {
-                let rest = &wanted[first as usize..];
-                first + 1 + rest.windows(2).take_while(|pair| joins(pair[0].0, pair[1].0)).count() as u64
-            }
-            Wanted::Even { steps, .. } => {
-                let step = steps.step.unsigned_abs();
-                let evenly = self.gap.is_some() || step <= self.chunk;
-                let all_join = evenly && joins(start, start.saturating_add(step));
-                let bound = last_chunk.saturating_add(1).saturating_mul(self.chunk);
-                let fitting = if all_join { (bound - 1 - start) / step + 1 } else { 1 };
-                first + fitting.min(steps.count - first)
-            }
-        };
-        self.part_to(first, end)
+    /// How many parts there are.
+    pub(crate) fn parts(&self) -> u64 {
+        match &self.wanted {
+            Wanted::Any(_) => self.firsts.len() as u64,
+            Wanted::Even { steps, .. } => match self.spacing(steps) {
+                Spacing::Positions(each) => steps.count.div_ceil(each),
+                Spacing::Chunks { origin, reach } => (steps.at(steps.count - 1) - origin) / reach + 1,
+            },
+        }
     }
 
-    /// The parts, in the order of the source.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + '_ {
-        let mut first = 0;
-        std::iter::from_fn(move || {
-            let part = (first < self.count()).then(|| self.part(first))?;
-            first += part.count;
-            Some(part)
-        })
+    /// Part `number`, in the order of the source.
+    pub(crate) fn part(&self, number: u64) -> Part {
+        self.part_to(self.first(number), self.first(number + 1))
+    }
+
+    /// About the longest part there is.
+    pub(crate) fn longest(&self) -> Part {
+        let (parts, looked_at) = (
+            self.parts(),
+            match &self.wanted {
+                Wanted::Even { .. } => PARTS_LOOKED_AT,
+                Wanted::Any(_) => u64::MAX,
+            },
+        );
+        let longest = (0..parts.min(looked_at)).map(|number| self.part(number)).max_by_key(|part| part.length);
+        longest.unwrap_or_else(|| self.whole())
+    }
+
+    /// The number of the first wanted position of part `number`; past the last part, how many are wanted.
+    fn first(&self, number: u64) -> u64 {
+        let Wanted::Even { steps, .. } = &self.wanted else {
+            return self.firsts.get(number as usize).copied().unwrap_or_else(|| self.count());
+        };
+        let first = match self.spacing(steps) {
+            Spacing::Positions(each) => number.saturating_mul(each),
+            Spacing::Chunks { origin, reach } => {
+                let from = origin.saturating_add(number.saturating_mul(reach));
+                from.saturating_sub(steps.start).div_ceil(steps.step.unsigned_abs())
+            }
+        };
+        first.min(steps.count)
+    }
+
+    /// How evenly spaced positions are cut.
+    fn spacing(&self, steps: &Steps) -> Spacing {
+        let step = steps.step.unsigned_abs();
+        match self.gap {
+            Some(gap) if step <= gap + 1 => Spacing::Positions((self.chunks - 1) / step + 1),
+            None if step <= self.chunk => {
+                let origin = steps.start / self.chunk * self.chunk;
+                Spacing::Chunks { origin, reach: self.chunk.saturating_mul(self.chunks) }
+            }
+            _ => Spacing::Positions(1),
+        }
+    }
+
+    /// Finds where the parts of a list begin.
+    fn find_firsts(&mut self) {
+        let Wanted::Any(wanted) = &self.wanted else { return };
+        let mut firsts = Vec::new();
+        let mut last_chunk = 0;
+        for (number, (position, _)) in wanted.iter().enumerate() {
+            let chunk = position / self.chunk;
+            let joins = number.checked_sub(1).is_some_and(|before| {
+                let before = wanted[before].0;
+                let near = match self.gap {
+                    Some(gap) => position - before <= gap + 1,
+                    None => chunk - before / self.chunk <= 1,
+                };
+                chunk == before / self.chunk || (near && chunk <= last_chunk)
+            });
+            if !joins {
+                firsts.push(number as u64);
+                last_chunk = chunk.saturating_add(self.chunks - 1);
+            }
+        }
+        firsts.shrink_to_fit();
+        self.firsts = firsts;
     }
 
     /// Where the wanted positions of `part` lie in it, and where they go.
@@ -171,6 +227,7 @@ pub(crate) fn cut(axes: &mut [Along], info: &DatasetInfo, threads: usize) -> u64
         along.chunks = (window / now).max(1);
         longest[axis] = along.chunk.saturating_mul(along.chunks).min(lengths[axis]);
         along.gap = info.chunk_shape.is_none().then(|| LONGEST_GAP / row.max(1));
+        along.find_firsts();
         row = row.saturating_mul(info.shape[axis]);
     }
     longest.iter().fold(size, |bytes, length| bytes.saturating_mul(*length))

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chunk_core::{
-    ChunkSource, Cost, DatasetInfo, Identity, Location, Result, Shape, Slab, Worker, check_inside, chunked_bytes,
+    ChunkSource, Cost, DatasetInfo, Identity, Location, Operation, Result, Shape, Slab, Worker, check_inside,
+    total_cost,
 };
 
 use crate::pool::{Expected, Lease};
@@ -201,19 +202,24 @@ impl FileSource<'_> {
         self.files.pool.lease(key, &self.location, Expected { info: Some(&self.info), stamp, folder })
     }
 
-    /// What the first file costs for a slab like this one, as far as it reaches: the others are not opened to plan.
-    fn model(&self, slab: &Slab, threads: usize) -> Option<Cost> {
+    /// What the first file costs for a slab like this one, as far as it reaches: the others are not opened to plan,
+    /// unless the first is not there.
+    fn model(&self, slab: &Slab, threads: usize) -> Result<Cost> {
         let first = self.files.source(0, self.files.first.shape.clone());
-        let model = first.lease().ok()?;
+        let Ok(model) = first.lease() else { return total_cost(&*self.lease()?, slab, threads) };
         let start = |axis: usize| slab.start()[axis].min(model.info().shape[axis]);
         let count = |axis: usize| slab.count()[axis].min(model.info().shape[axis] - start(axis));
         let axes = 0..slab.ndim();
         let alike = Slab::new(axes.clone().map(start).collect::<Shape>(), axes.map(count).collect::<Shape>());
         let alike = if alike.is_empty() { Slab::whole(&model.info().shape) } else { alike };
-        let cost = model.cost(&alike, threads);
+        let mut cost = total_cost(&*model, &alike, threads)?;
         // A larger file may hold more of itself.
         let times = self.info.bytes().div_ceil(model.info().bytes().max(1)).max(1);
-        Some(Cost::new(cost.scratch_bytes.saturating_mul(times), cost.moved_bytes))
+        cost.scratch_bytes = cost.scratch_bytes.saturating_mul(times);
+        if alike.count() != slab.count() {
+            cost.work = cost.work.times(slab.elements().div_ceil(alike.elements().max(1)));
+        }
+        Ok(cost)
     }
 }
 
@@ -222,23 +228,27 @@ impl ChunkSource for FileSource<'_> {
         &self.info
     }
 
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
     fn held_bytes(&self) -> u64 {
         self.files.pool.held_bytes()
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        let scratch = self.model(slab, threads).map_or(0, |cost| cost.scratch_bytes);
-        let promised = scratch.saturating_add(scratch / 4).saturating_add(unshown(threads));
-        Cost::new(promised, chunked_bytes(&self.info, slab))
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        let mut cost = self.model(slab, threads)?;
+        cost.scratch_bytes = cost.scratch_bytes.saturating_add(cost.scratch_bytes / 4).saturating_add(unshown(threads));
+        Ok(cost)
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
         slab.check(&self.info, out.len())?;
         let source = self.lease()?;
-        let needed = source.cost(slab, worker.threads()).scratch_bytes;
+        let needed = total_cost(&*source, slab, worker.threads())?.scratch_bytes;
         // The model is looked at only where it matters.
         let enough = needed <= unshown(worker.threads());
-        let promised = if enough { needed } else { self.cost(slab, worker.threads()).scratch_bytes };
+        let promised = if enough { needed } else { self.cost(slab, worker.threads())?.scratch_bytes };
         let beyond = needed.saturating_sub(promised);
         let _reserved = (beyond > 0).then(|| self.files.pool.reserve(beyond, &self.info.name)).transpose()?;
         source.read_into(slab, out, worker)

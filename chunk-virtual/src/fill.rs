@@ -1,8 +1,8 @@
 //! What is read where nothing is.
 
 use chunk_core::{
-    ChunkSource, ComplexNumber, Cost, DType, DatasetInfo, Element, ElementVisitor, Error, Float, Integer, Result,
-    Scalar, Slab, Worker,
+    ChunkSource, ComplexNumber, Cost, DType, DatasetInfo, Element, ElementVisitor, Error, Float, Integer, Operation,
+    Result, Scalar, Slab, Worker,
 };
 
 /// What a [`VirtualLayout`](crate::VirtualLayout) holds where no source is placed.
@@ -127,12 +127,16 @@ impl ChunkSource for Constant {
         &self.info
     }
 
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
     fn held_bytes(&self) -> u64 {
         0
     }
 
-    fn cost(&self, _slab: &Slab, _threads: usize) -> Cost {
-        Cost::default()
+    fn cost(&self, _slab: &Slab, _threads: usize) -> Result<Cost> {
+        Ok(Cost::default())
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], _worker: &Worker) -> Result<()> {

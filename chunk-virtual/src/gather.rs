@@ -51,9 +51,9 @@ impl<'a> Copies<'a> {
         self.levels.is_empty() && self.run as u64 == bytes
     }
 
-    /// Where a straight piece lies in the output.
-    pub(crate) fn place<'b>(&self, out: &'b mut [u8]) -> &'b mut [u8] {
-        &mut out[self.to..self.to + self.run]
+    /// Where the first run goes in the output, in bytes: the beginning of a straight piece.
+    pub(crate) fn start(&self) -> usize {
+        self.to
     }
 
     /// Copies from the dense piece to the output.

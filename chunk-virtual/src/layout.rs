@@ -1,18 +1,19 @@
 //! Sources placed anywhere in a shape.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use chunk_core::{
-    Casting, ChunkSource, Cost, DType, DatasetInfo, Error, FilledCount, Identity, IdentityBuilder, Result, Scalar,
-    Shape, Slab, Worker, cast_if_needed,
+    Casting, ChunkSource, Cost, DType, DatasetInfo, Error, FilledCount, Identity, IdentityBuilder, Operation,
+    Reduction, Result, Scalar, Shape, Slab, Stepper, Work, Worker, cast_if_needed, check_inputs, read_node,
 };
 
 use crate::fill::Constant;
 #[cfg(feature = "hdf5")]
 use crate::mapped::Mapped;
 use crate::place::Place;
-use crate::reading::{Reading, cost_of_shares};
+use crate::reading::{Reading, Sample, after, cost_of_shares};
 use crate::stack::summary;
 use crate::{AnySource, Fill, Indices, Selected, Selection, SourcePool, VirtualSource, VirtualStack};
 
@@ -24,6 +25,9 @@ const LOOKED_AT_ONCE: u64 = 1 << 24;
 ///
 /// A region is what indices of positive step lead to, integers included: `select![10..20, .., 3]`, or every fourth row
 /// by `select![1..; 4]`. The source has the region's shape. Where regions overlap, the one placed last is read.
+///
+/// Sources that are computed, such as selections, are inputs of the layout: a plan looks into them. It reads files and
+/// all others itself, several at once.
 ///
 /// Reading where nothing is placed is [`Error::NotCovered`], unless [`Fill`] was asked for; [`mask`](VirtualLayout::mask)
 /// then tells what was filled.
@@ -54,6 +58,8 @@ pub struct VirtualLayout {
     /// Where filled elements are counted when they are read.
     filled: Option<FilledCount>,
     regions: Arc<Regions>,
+    /// The sources that are computed, in the order in which they were placed.
+    inputs: Vec<Arc<dyn ChunkSource>>,
     /// The identity of the sources so far, unless one has none.
     identity: Option<IdentityBuilder>,
 }
@@ -80,6 +86,8 @@ struct Regions {
 pub(crate) struct Region {
     pub(crate) place: Place,
     source: Arc<dyn ChunkSource>,
+    /// Which of the layout's inputs it is, if it is computed.
+    input: Option<u32>,
     pub(crate) origin: Origin,
 }
 
@@ -121,9 +129,9 @@ impl VirtualLayout {
     #[must_use]
     pub fn new(shape: impl Into<Shape>, dtype: DType) -> Self {
         let info = DatasetInfo::new(shape, dtype).with_name("layout");
-        let identity = Identity::builder("layout").field("shape", info.shape.to_string());
-        let identity = Some(identity.field("dtype", info.dtype.to_string()));
-        let mut layout = VirtualLayout { info, fill: None, filled: None, regions: Arc::default(), identity };
+        let identity = Some(begin_identity(&info));
+        let (regions, inputs) = (Arc::default(), Vec::new());
+        let mut layout = VirtualLayout { info, fill: None, filled: None, regions, inputs, identity };
         layout.identify();
         layout
     }
@@ -243,9 +251,13 @@ impl VirtualLayout {
             }
             self.info.chunk_shape = Some(wanted);
         }
-        let hashed = self.identity.take().zip(info.identity.as_ref());
-        self.identity = hashed.map(|(builder, identity)| builder.input(identity).field("at", format!("{place:?}")));
-        Arc::make_mut(&mut self.regions).push(Region { place, source, origin });
+        // A file is read by the layout, which may fill it; what is taken of it, too.
+        let is_input = matches!(origin, Origin::Other) && source.operation().is_some();
+        let input = is_input.then_some(self.inputs.len() as u32);
+        self.inputs.extend(is_input.then(|| Arc::clone(&source)));
+        let region = Region { place, source, input, origin };
+        self.identity = region.identify(self.identity.take());
+        Arc::make_mut(&mut self.regions).push(region);
         self.identify();
         Ok(())
     }
@@ -334,29 +346,65 @@ impl VirtualLayout {
         Ok(mask.iter().map(|filled| u64::from(*filled)).sum())
     }
 
-    fn read_share(&self, share: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
-        let touching = self.regions.touching(share);
-        let uncovered = self.regions.uncovered(share, &touching, worker)?;
-        let Some(fill) = &self.fill else {
-            if let Some(slab) = uncovered {
-                return Err(Error::NotCovered { dataset: self.info.name.clone(), slab });
+    /// Fills and reads what the layout reads itself of `slab`, several parts at once: all regions, or those of a
+    /// layer, of which the first begins the buffer.
+    fn read_own(&self, slab: &Slab, layers: Option<(&Layers, usize)>, out: &mut [u8], worker: &Worker) -> Result<()> {
+        let (shares, size) = (self.shares(slab, worker.threads()), self.info.dtype.size());
+        worker.for_each_slab(shares, out, size, |share, bytes, worker| {
+            let touching = self.regions.touching(share);
+            if layers.is_none_or(|(_, layer)| layer == 0) {
+                self.begin(share, &touching, bytes, worker)?;
             }
-            return self.regions.read(share, &touching, out, worker, |region| Ok(Paint::Source(&region.source)));
-        };
-        let value = fill.value(&self.info)?;
-        if uncovered.is_some() {
-            value.fill(out);
-        }
-        if let Some(filled) = &self.filled {
-            filled.add(self.count_filled(share, uncovered.is_some(), worker)?);
-        }
-        self.regions.read(share, &touching, out, worker, |region| {
-            if fill.fills_missing() && !region.origin.is_there()? {
-                return Ok(Paint::Value(value.clone()));
-            }
-            Ok(Paint::Source(&region.source))
+            let is_read = |number: &u32| {
+                self.regions.is_own(*number) && layers.is_none_or(|(layers, layer)| layers.of[number] == layer)
+            };
+            let own: Vec<u32> = touching.into_iter().filter(is_read).collect();
+            self.paint(share, &own, bytes, worker)
         })
     }
+
+    /// Checks that all of `share` has a source, or fills it.
+    fn begin(&self, share: &Slab, touching: &[u32], out: &mut [u8], worker: &Worker) -> Result<()> {
+        let uncovered = self.regions.uncovered(share, touching, worker)?;
+        let Some(fill) = &self.fill else {
+            return match uncovered {
+                Some(slab) => Err(Error::NotCovered { dataset: self.info.name.clone(), slab }),
+                None => Ok(()),
+            };
+        };
+        if uncovered.is_some() {
+            fill.value(&self.info)?.fill(out);
+        }
+        match &self.filled {
+            Some(filled) => Ok(filled.add(self.count_filled(share, uncovered.is_some(), worker)?)),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads these regions of `share`, filling those that are missing if that is asked for.
+    fn paint(&self, share: &Slab, regions: &[u32], out: &mut [u8], worker: &Worker) -> Result<()> {
+        self.regions.read(share, regions, out, worker, |region| match &self.fill {
+            Some(fill) if fill.fills_missing() && !region.origin.is_there()? => {
+                Ok(Paint::Value(fill.value(&self.info)?))
+            }
+            _ => Ok(Paint::Source(&region.source)),
+        })
+    }
+}
+
+/// The identity of a layout without sources.
+fn begin_identity(info: &DatasetInfo) -> IdentityBuilder {
+    let identity = Identity::builder("layout").field("shape", info.shape.to_string());
+    identity.field("dtype", info.dtype.to_string())
+}
+
+/// In which order regions are read, where some are computed: those of layer 0, the first that is computed, those of
+/// layer 1, the next, and so on. A region that meets no computed one which was placed before it is of layer 0: so all
+/// files are read at once, unless they lie over something that is computed.
+struct Layers {
+    computed: Vec<u32>,
+    /// The layer of each region that the layout reads itself.
+    of: BTreeMap<u32, usize>,
 }
 
 /// What a region is painted with.
@@ -369,6 +417,18 @@ impl Region {
     #[cfg(feature = "hdf5")]
     pub(crate) fn name(&self) -> String {
         self.source.info().name.clone()
+    }
+
+    /// What is read of it where it is missing, as far as costs go.
+    fn constant(&self) -> Constant {
+        let info = self.source.info();
+        Constant::like(info, Scalar::zero(info.dtype.clone()))
+    }
+
+    /// Adds it to the identity of a layout.
+    fn identify(&self, builder: Option<IdentityBuilder>) -> Option<IdentityBuilder> {
+        let (builder, identity) = builder.zip(self.source.info().identity)?;
+        Some(builder.input(&identity).field("at", format!("{:?}", self.place)))
     }
 
     /// Where it begins and ends along the first axis.
@@ -452,7 +512,9 @@ impl Regions {
             let region = &self.placed[*number as usize];
             let Some((from, to)) = region.place.within(slab) else { continue };
             let read = |source: &dyn ChunkSource, out: &mut [u8]| {
-                Reading::of_spread(source, &from, &to, region.place.spread(), slab, worker.threads()).read(out, worker)
+                let spread = region.place.spread();
+                let reading = Reading::of_spread(source.info(), &from, &to, spread, slab, worker.threads());
+                reading.read(source, out, worker)
             };
             match paint(region)? {
                 Paint::Source(source) => read(&**source, out)?,
@@ -462,20 +524,44 @@ impl Regions {
         Ok(())
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+    /// What reading those regions costs that a layout reads itself; `absent` says which are not read.
+    fn cost(&self, slab: &Slab, threads: usize, absent: impl Fn(&Region) -> Result<bool>) -> Result<Cost> {
         let touching = self.touching(slab);
-        let (mut scratch, mut moved) = (0, 0_u64);
-        for number in &touching {
+        let mut cost = Cost::default();
+        for number in touching.iter().filter(|number| self.is_own(**number)) {
             let region = &self.placed[*number as usize];
             let Some((from, to)) = region.place.within(slab) else { continue };
             let spread = region.place.spread();
-            let cost = Reading::of_spread(&*region.source, &from, &to, spread, slab, threads).cost(threads);
-            scratch = cost.scratch_bytes.max(scratch);
-            moved = moved.saturating_add(cost.moved_bytes);
+            let reading = Reading::of_spread(region.source.info(), &from, &to, spread, slab, threads);
+            match reading.cost(&*region.source, threads) {
+                Ok(each) => after(&mut cost, &each, 1),
+                Err(_) if absent(region)? => after(&mut cost, &reading.cost(&region.constant(), threads)?, 1),
+                Err(error) => return Err(error),
+            }
         }
         // Painting the mask of what is covered takes a window, too.
         let covering = self.uncovered_scratch(slab, &touching).saturating_mul(2);
-        Cost::new(scratch.saturating_add(covering), moved)
+        cost.scratch_bytes = cost.scratch_bytes.saturating_add(covering);
+        Ok(cost)
+    }
+
+    /// Whether a layout reads this region itself.
+    fn is_own(&self, number: u32) -> bool {
+        self.placed[number as usize].input.is_none()
+    }
+
+    fn layers(&self, touching: &[u32]) -> Layers {
+        let mut layers = Layers { computed: Vec::new(), of: BTreeMap::new() };
+        for number in touching {
+            if !self.is_own(*number) {
+                layers.computed.push(*number);
+                continue;
+            }
+            let place = &self.placed[*number as usize].place;
+            let below = layers.computed.iter().rposition(|other| self.placed[*other as usize].place.meets(place));
+            layers.of.insert(*number, below.map_or(0, |below| below + 1));
+        }
+        layers
     }
 }
 
@@ -521,38 +607,98 @@ impl ChunkSource for VirtualLayout {
         &self.info
     }
 
+    /// A layout of files and other leaves is a leaf.
+    fn operation(&self) -> Option<&dyn Operation> {
+        if self.inputs.is_empty() { None } else { Some(self) }
+    }
+
     fn held_bytes(&self) -> u64 {
         let mut pools: Vec<&Arc<SourcePool>> = Vec::new();
-        let mut held = self.regions.bytes();
-        for region in &self.regions.placed {
-            match region.origin.pool() {
-                None => held = held.saturating_add(region.source.held_bytes()),
-                Some(pool) if pools.iter().any(|known| Arc::ptr_eq(known, pool)) => {}
-                Some(pool) => pools.push(pool),
+        let mut held = self.regions.bytes() + (self.inputs.capacity() * size_of::<Arc<dyn ChunkSource>>()) as u64;
+        for region in self.regions.placed.iter().filter(|region| region.input.is_none()) {
+            if region.origin.pool().is_none() || region.source.operation().is_some() {
+                // Of what is taken of a file, the lists; the file is its pool's.
+                held = held.saturating_add(region.source.held_bytes());
             }
+            pools.extend(region.origin.pool().filter(|pool| !pools.iter().any(|known| Arc::ptr_eq(known, pool))));
         }
         pools.iter().fold(held, |held, pool| held.saturating_add(pool.held_bytes()))
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
         if slab.is_empty() {
-            return Cost::default();
+            return Ok(Cost::default());
         }
+        let fills_missing = self.fill.as_ref().is_some_and(Fill::fills_missing);
+        let absent = |region: &Region| Ok(fills_missing && !region.origin.is_there()?);
         cost_of_shares(&self.shares(slab, threads), threads, |share, threads| {
-            let cost = self.regions.cost(share, threads);
+            let mut cost = self.regions.cost(share, threads, absent)?;
             // The mask of what is filled, and the window that it is painted from.
             let counting = if self.filled.is_some() { share.elements().saturating_mul(2) } else { 0 };
-            Cost::new(cost.scratch_bytes.saturating_add(counting), cost.moved_bytes)
+            cost.scratch_bytes = cost.scratch_bytes.saturating_add(counting);
+            Ok(cost)
         })
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
-        slab.check(&self.info, out.len())?;
-        if out.is_empty() {
-            return Ok(());
+        if self.operation().is_some() {
+            return read_node(self, slab, out, worker);
         }
-        let (shares, size) = (self.shares(slab, worker.threads()), self.info.dtype.size());
-        worker.for_each_slab(shares, out, size, |share, bytes, worker| self.read_share(share, bytes, worker))
+        slab.check(&self.info, out.len())?;
+        if out.is_empty() { Ok(()) } else { self.read_own(slab, None, out, worker) }
+    }
+}
+
+impl Operation for VirtualLayout {
+    fn name(&self) -> &str {
+        "block"
+    }
+
+    fn inputs(&self) -> &[Arc<dyn ChunkSource>] {
+        &self.inputs
+    }
+
+    fn over(&self, inputs: Vec<Arc<dyn ChunkSource>>) -> Result<Arc<dyn ChunkSource>> {
+        check_inputs(self, &inputs)?;
+        let mut layout = self.clone();
+        for region in &mut Arc::make_mut(&mut layout.regions).placed {
+            if let Some(input) = region.input {
+                region.source = Arc::clone(&inputs[input as usize]);
+            }
+        }
+        let begun = Some(begin_identity(&self.info));
+        layout.identity = layout.regions.placed.iter().fold(begun, |builder, region| region.identify(builder));
+        layout.inputs = inputs;
+        layout.identify();
+        Ok(Arc::new(layout))
+    }
+
+    fn reduction(&self) -> Option<&dyn Reduction> {
+        None
+    }
+
+    fn compute(&self, slab: &Slab, threads: usize, steps: &mut dyn Stepper) -> Result<()> {
+        let layers = self.regions.layers(&self.regions.touching(slab));
+        let read_layer = |layer: usize, steps: &mut dyn Stepper| {
+            steps.step(&[], &mut |_, out, worker| self.read_own(slab, Some((&layers, layer)), out, worker))
+        };
+        let used: BTreeSet<usize> = layers.of.values().copied().collect();
+        read_layer(0, steps)?;
+        let sample = Sample::new(layers.computed.len() as u64, steps.sample());
+        let most = steps.sample().map(|most| most / sample.len().max(1));
+        for computed in sample.numbers() {
+            let region = &self.regions.placed[layers.computed[computed as usize] as usize];
+            if let (Some(input), Some((from, to))) = (region.input, region.place.within(slab)) {
+                let spread = region.place.spread();
+                let reading = Reading::of_spread(region.source.info(), &from, &to, spread, slab, threads);
+                reading.step(input as usize, most, sample.times, steps)?;
+            }
+            let above = computed as usize + 1;
+            if used.contains(&above) {
+                read_layer(above, steps)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -570,13 +716,18 @@ impl ChunkSource for FilledMask {
         &self.info
     }
 
+    /// It reads nothing of the sources.
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
     fn held_bytes(&self) -> u64 {
         self.regions.bytes()
     }
 
-    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
+    fn cost(&self, slab: &Slab, _threads: usize) -> Result<Cost> {
         // Where regions are not dense they are painted from a window.
-        Cost::new(slab.elements(), slab.elements())
+        Ok(Cost::new(slab.elements(), Work::copying(slab.elements())))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

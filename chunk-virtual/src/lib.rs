@@ -3,6 +3,7 @@
 
 mod along;
 mod any_source;
+mod casted;
 mod ends;
 mod files;
 mod fill;

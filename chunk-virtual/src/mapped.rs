@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Error, Location, Result, Shape, Slab, Worker};
+use chunk_core::{
+    ChunkSource, Cost, DType, DatasetInfo, Error, Location, Operation, Result, Shape, Slab, Worker, total_cost,
+};
 
 use crate::pool::{Expected, Key, Lease};
 use crate::selection::{Axis, Pick, Steps};
@@ -120,18 +122,19 @@ impl ChunkSource for Mapped {
         &self.info
     }
 
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
     /// All sources of the pool together hold no more than this; a layout counts it once.
     fn held_bytes(&self) -> u64 {
         self.pool.held_bytes()
     }
 
     /// Opens the dataset to ask it.
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        match self.selected() {
-            Ok((_lease, selected)) => selected.cost(slab, threads),
-            // Reading will say why.
-            Err(_) => Cost::new(0, slab.bytes(self.info.dtype.size())),
-        }
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        let (_lease, selected) = self.selected()?;
+        total_cost(&selected, slab, threads)
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

@@ -62,6 +62,14 @@ impl Place {
         steps.start..end
     }
 
+    /// Whether some position may be in both: between the ends of both along each axis.
+    pub(crate) fn meets(&self, other: &Place) -> bool {
+        (0..self.steps.len()).all(|axis| {
+            let (own, other) = (self.range(axis), other.range(axis));
+            own.start < other.end && other.start < own.end
+        })
+    }
+
     /// What a place that is dense covers.
     pub(crate) fn slab(&self) -> Slab {
         let start: Shape = self.steps.iter().map(|steps| steps.start).collect();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use chunk_core::{Bytes, ChunkSource, DatasetInfo, Error, Location, Registry, Result, check_inside};
+use chunk_core::{Bytes, ChunkSource, DatasetInfo, Error, Location, Registry, Result, check_inside, total_held_bytes};
 
 use crate::stamp::Stamp;
 
@@ -185,7 +185,7 @@ impl SourcePool {
         if let Some(stamp) = expected.stamp {
             stamp.check(location.path(), &location.to_string())?;
         }
-        let held = source.held_bytes();
+        let held = total_held_bytes(&*source);
         let mut state = lock(&self.state);
         while state.held + state.reserved + held > self.memory {
             if !state.close_one() {

@@ -1,17 +1,18 @@
-//! Reading what is wanted of a source to where it goes, in dense pieces.
+//! What is wanted of a source and where it goes, in dense pieces: each a step of an operation.
 
-use chunk_core::{ChunkSource, Cost, Result, Slab, Worker};
+use chunk_core::{
+    Apply, ChunkSource, Cost, DatasetInfo, Need, Packed, Result, Slab, Stepper, Work, Worker, total_cost,
+};
 
 use crate::along::{Along, Part, Places, cut, slab_of};
 use crate::gather::Copies;
 use crate::selection::{Axis, Pick, Selection, Steps};
 
-/// Dense pieces that [`Reading::cost`] looks at one by one.
+/// Dense pieces of a part that a node reads itself which are looked at for what they cost.
 const PIECES_LOOKED_AT: u64 = 4096;
 
 /// What is wanted of a source, and where in a packed buffer it goes. Not empty.
-pub(crate) struct Reading<'a> {
-    input: &'a dyn ChunkSource,
+pub(crate) struct Reading {
     size: usize,
     /// For each axis of the source.
     axes: Vec<Along>,
@@ -32,15 +33,10 @@ struct Loop {
     step: usize,
 }
 
-impl<'a> Reading<'a> {
+impl Reading {
     /// `slab` of a selection of `input`, to its packed buffer.
-    pub(crate) fn of_selection(
-        input: &'a dyn ChunkSource,
-        selection: &Selection,
-        slab: &Slab,
-        threads: usize,
-    ) -> Reading<'a> {
-        let size = input.info().dtype.size();
+    pub(crate) fn of_selection(input: &DatasetInfo, selection: &Selection, slab: &Slab, threads: usize) -> Self {
+        let size = input.dtype.size();
         let mut axes: Vec<Along> = selection.picks().iter().map(|pick| Along::new(pick, 0, 1)).collect();
         let mut loops = Vec::with_capacity(slab.ndim());
         let out_steps = steps(slab.count().iter().copied(), size);
@@ -55,17 +51,11 @@ impl<'a> Reading<'a> {
             };
             loops.push(Loop { source, count, step: out_steps[number] });
         }
-        Reading { input, size, axes, loops, base: 0, window: 0 }.cut(threads)
+        Reading { size, axes, loops, base: 0, window: 0 }.cut(input, threads)
     }
 
     /// `from` of `input`, to the place of `to`, which has the same shape, in the packed buffer of `slab`.
-    pub(crate) fn of_region(
-        input: &'a dyn ChunkSource,
-        from: &Slab,
-        to: &Slab,
-        slab: &Slab,
-        threads: usize,
-    ) -> Reading<'a> {
+    pub(crate) fn of_region(input: &DatasetInfo, from: &Slab, to: &Slab, slab: &Slab, threads: usize) -> Self {
         let each = (0..from.ndim()).map(|axis| (axis, 1));
         Reading::of_spread(input, from, to.start(), each, slab, threads)
     }
@@ -73,14 +63,14 @@ impl<'a> Reading<'a> {
     /// `from` of `input`, to the packed buffer of `slab`: its first element to the position `to`, and axis by axis
     /// along an axis of the buffer, with a step.
     pub(crate) fn of_spread(
-        input: &'a dyn ChunkSource,
+        input: &DatasetInfo,
         from: &Slab,
         to: &[u64],
         axes: impl Iterator<Item = (usize, u64)>,
         slab: &Slab,
         threads: usize,
-    ) -> Reading<'a> {
-        let size = input.info().dtype.size();
+    ) -> Self {
+        let size = input.dtype.size();
         let out_steps = steps(slab.count().iter().copied(), size);
         let along = |axis: usize| {
             let (start, count) = (from.start()[axis], from.count()[axis]);
@@ -92,18 +82,17 @@ impl<'a> Reading<'a> {
         };
         let before = |axis: usize| (to[axis] - slab.start()[axis]) as usize * out_steps[axis];
         Reading {
-            input,
             size,
             axes: (0..from.ndim()).map(along).collect(),
             loops: axes.enumerate().map(turn).collect(),
             base: (0..slab.ndim()).map(before).sum(),
             window: 0,
         }
-        .cut(threads)
+        .cut(input, threads)
     }
 
-    fn cut(mut self, threads: usize) -> Self {
-        self.window = cut(&mut self.axes, self.input.info(), threads);
+    fn cut(mut self, input: &DatasetInfo, threads: usize) -> Self {
+        self.window = cut(&mut self.axes, input, threads);
         self
     }
 
@@ -127,80 +116,163 @@ impl<'a> Reading<'a> {
         self.axes.iter().map(Along::whole).collect()
     }
 
-    /// The one dense piece that lies in the output as it is, and where, if that is all.
-    fn straight(&self) -> Option<(Slab, Copies<'_>)> {
-        let parts = self.whole();
-        let (piece, copies) = (slab_of(&parts), self.copies(&parts));
-        copies.is_straight(piece.bytes(self.size)).then_some((piece, copies))
+    /// Whether these parts, as a dense piece, lie in the output as they are.
+    fn is_straight(&self, parts: &[Part]) -> bool {
+        self.copies(parts).is_straight(slab_of(parts).bytes(self.size))
     }
 
-    /// Calls `visit` with the parts of each dense piece, in the order of the source, until it gives `false`.
-    fn for_each_piece(&self, mut visit: impl FnMut(&[Part]) -> Result<bool>) -> Result<()> {
-        self.pieces_from(&mut Vec::with_capacity(self.axes.len()), &mut visit).map(drop)
-    }
-
-    fn pieces_from(&self, parts: &mut Vec<Part>, visit: &mut impl FnMut(&[Part]) -> Result<bool>) -> Result<bool> {
-        let Some(along) = self.axes.get(parts.len()) else { return visit(parts) };
-        for part in along.parts() {
-            parts.push(part);
-            let goes_on = self.pieces_from(parts, visit);
-            parts.pop();
-            if !goes_on? {
-                return Ok(false);
-            }
+    /// Takes a step for each dense piece of input number `input`, or for a sample of at most `most`, each
+    /// of which stands for `times` as many.
+    pub(crate) fn step(&self, input: usize, most: Option<u64>, times: u64, steps: &mut dyn Stepper) -> Result<()> {
+        let whole = self.whole();
+        if self.is_straight(&whole) {
+            steps.stands_for(times);
+            return self.step_piece(input, &whole, steps);
         }
-        Ok(true)
+        let total = self.axes.iter().fold(1, |pieces: u64, along| pieces.saturating_mul(along.parts()));
+        let sample = Sample::new(total, most);
+        steps.stands_for(times.saturating_mul(sample.times));
+        let mut parts = whole;
+        for number in sample.numbers() {
+            self.find_piece(number, &mut parts);
+            self.step_piece(input, &parts, steps)?;
+        }
+        Ok(())
     }
 
-    /// Reads to the buffer.
-    pub(crate) fn read(&self, out: &mut [u8], worker: &Worker) -> Result<()> {
-        if let Some((piece, copies)) = self.straight() {
-            return self.input.read_into(&piece, copies.place(out), worker);
+    /// The parts of piece `number`, in the order of the source.
+    fn find_piece(&self, mut number: u64, parts: &mut [Part]) {
+        for (along, part) in self.axes.iter().zip(parts).rev() {
+            *part = along.part(number % along.parts());
+            number /= along.parts();
         }
-        let mut window = None;
-        self.for_each_piece(|parts| {
-            worker.check()?;
-            let (piece, copies) = (slab_of(parts), self.copies(parts));
-            let bytes = piece.bytes(self.size);
-            if copies.is_straight(bytes) {
-                self.input.read_into(&piece, copies.place(out), worker)?;
-                return Ok(true);
-            }
-            let window = match &mut window {
-                Some(window) => window,
-                None => window.insert(worker.scratch(self.window as usize)?),
-            };
-            let window = &mut window[..bytes as usize];
-            self.input.read_into(&piece, window, worker)?;
-            copies.copy(window, out);
-            Ok(true)
+    }
+
+    fn step_piece(&self, input: usize, parts: &[Part], steps: &mut dyn Stepper) -> Result<()> {
+        let (piece, copies) = (slab_of(parts), self.copies(parts));
+        if copies.is_straight(piece.bytes(self.size)) {
+            return steps.step(&[Need::inside(input, piece, copies.start())], &mut |_, _, _| Ok(()));
+        }
+        steps.step(&[Need::apart(input, piece)], &mut |inputs, out, _| {
+            copies.copy(inputs[0].data, out);
+            Ok(())
         })
     }
 
-    /// What [`Reading::read`] costs with a worker of `threads` threads.
-    pub(crate) fn cost(&self, threads: usize) -> Cost {
-        if let Some((piece, _)) = self.straight() {
-            return self.input.cost(&piece, threads);
+    /// What the steps take, without the pieces of the input that they need.
+    pub(crate) fn own_cost(&self) -> Cost {
+        let longest: Vec<Part> = self.axes.iter().map(Along::longest).collect();
+        if self.is_straight(&self.whole()) {
+            return Cost::default();
         }
         let lists: u64 = self.axes.iter().map(Along::bytes).sum();
-        let (mut scratch, mut moved, mut window, mut looked_at) = (0, 0_u64, 0, 0);
-        let looked = self.for_each_piece(|parts| {
-            looked_at += 1;
-            let piece = slab_of(parts);
-            let cost = self.input.cost(&piece, threads);
-            scratch = cost.scratch_bytes.max(scratch);
-            moved = moved.saturating_add(cost.moved_bytes);
-            if !self.copies(parts).is_straight(piece.bytes(self.size)) {
-                window = self.window;
-            }
-            Ok(looked_at < PIECES_LOOKED_AT)
-        });
-        if looked.is_err() || looked_at == PIECES_LOOKED_AT {
-            // More than are worth looking at: no less than what all of them need.
-            let all = self.input.cost(&slab_of(&self.whole()), threads);
-            (scratch, moved, window) = (all.scratch_bytes.max(scratch), all.moved_bytes.max(moved), self.window);
+        if self.is_straight(&longest) {
+            return Cost::new(lists, Work::default());
         }
-        Cost::new(scratch.saturating_add(window).saturating_add(lists), moved)
+        // A longer piece than those that were looked at is counted here: none is larger than the window.
+        let beyond = self.window.saturating_sub(slab_of(&longest).bytes(self.size));
+        let elements = self.loops.iter().fold(1, |elements: u64, turn| elements.saturating_mul(turn.count));
+        Cost::new(lists.saturating_add(beyond), Work::copying(elements.saturating_mul(self.size as u64)))
+    }
+
+    /// Reads from `source` to the buffer.
+    pub(crate) fn read(&self, source: &dyn ChunkSource, out: &mut [u8], worker: &Worker) -> Result<()> {
+        self.step(0, None, 1, &mut Direct { source, out, worker })
+    }
+
+    /// What [`Reading::read`] of `source` costs with a worker of `threads` threads.
+    pub(crate) fn cost(&self, source: &dyn ChunkSource, threads: usize) -> Result<Cost> {
+        let mut counted = Counted { source, threads, times: 1, cost: Cost::default() };
+        self.step(0, Some(PIECES_LOOKED_AT), 1, &mut counted)?;
+        let (mut cost, own) = (counted.cost, self.own_cost());
+        cost.scratch_bytes = cost.scratch_bytes.saturating_add(own.scratch_bytes);
+        cost.work += own.work;
+        Ok(cost)
+    }
+}
+
+/// Numbers spread over `0..total`.
+pub(crate) struct Sample {
+    total: u64,
+    looked_at: u64,
+    /// How many numbers each of them stands for.
+    pub(crate) times: u64,
+}
+
+impl Sample {
+    /// All of them, or `most`.
+    pub(crate) fn new(total: u64, most: Option<u64>) -> Self {
+        let looked_at = most.map_or(total, |most| most.clamp(1, total.max(1)).min(total));
+        Sample { total, looked_at, times: total.div_ceil(looked_at.max(1)) }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> u64 {
+        self.looked_at
+    }
+
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> + use<> {
+        let (total, looked_at) = (u128::from(self.total), self.looked_at);
+        // A stride of the golden section follows no period of the pieces.
+        let stride = if u128::from(looked_at) == total { 1 } else { total * 618_034 / 1_000_000 | 1 };
+        (0..looked_at).map(move |number| (u128::from(number) * stride % total.max(1)) as u64)
+    }
+}
+
+/// Carries the steps out that read one source which a node reads itself.
+struct Direct<'a> {
+    source: &'a dyn ChunkSource,
+    out: &'a mut [u8],
+    worker: &'a Worker,
+}
+
+impl Stepper for Direct<'_> {
+    fn step(&mut self, needs: &[Need], apply: &mut Apply<'_>) -> Result<()> {
+        let Direct { source, out, worker } = self;
+        worker.check()?;
+        needs.iter().try_for_each(|Need { slab, offset, .. }| {
+            let length = slab.bytes(source.info().dtype.size()) as usize;
+            if let Some(offset) = offset {
+                return source.read_into(slab, &mut out[*offset..offset + length], worker);
+            }
+            let mut window = worker.scratch(length)?;
+            source.read_into(slab, &mut window, worker)?;
+            apply(&[Packed::new(slab, &window)], out, worker)
+        })
+    }
+
+    fn sample(&self) -> Option<u64> {
+        None
+    }
+
+    fn stands_for(&mut self, _: u64) {}
+}
+
+/// Counts what those steps take.
+struct Counted<'a> {
+    source: &'a dyn ChunkSource,
+    threads: usize,
+    times: u64,
+    cost: Cost,
+}
+
+impl Stepper for Counted<'_> {
+    fn step(&mut self, needs: &[Need], _: &mut Apply<'_>) -> Result<()> {
+        needs.iter().try_for_each(|Need { slab, offset, .. }| {
+            let mut read = total_cost(self.source, slab, self.threads)?;
+            let window = if offset.is_none() { slab.bytes(self.source.info().dtype.size()) } else { 0 };
+            read.scratch_bytes = read.scratch_bytes.saturating_add(window);
+            after(&mut self.cost, &read, self.times);
+            Ok(())
+        })
+    }
+
+    fn sample(&self) -> Option<u64> {
+        Some(PIECES_LOOKED_AT)
+    }
+
+    fn stands_for(&mut self, times: u64) {
+        self.times = times;
     }
 }
 
@@ -219,10 +291,24 @@ fn steps(lengths: impl DoubleEndedIterator<Item = u64>, size: usize) -> Vec<usiz
 
 /// What it costs to read `shares` on so many threads, as many at once as there are threads for; `cost` says what one
 /// costs with its part of the threads.
-pub(crate) fn cost_of_shares(shares: &[Slab], threads: usize, cost: impl Fn(&Slab, usize) -> Cost) -> Cost {
+pub(crate) fn cost_of_shares(
+    shares: &[Slab],
+    threads: usize,
+    cost: impl Fn(&Slab, usize) -> Result<Cost>,
+) -> Result<Cost> {
     let at_once = shares.len().min(threads).max(1);
-    let each = shares.iter().map(|share| cost(share, threads / at_once));
-    let (scratch, moved) =
-        each.fold((0, 0_u64), |(most, sum), cost| (cost.scratch_bytes.max(most), sum.saturating_add(cost.moved_bytes)));
-    Cost::new(scratch.saturating_mul(at_once as u64), moved)
+    let mut all = Cost::default();
+    for share in shares {
+        after(&mut all, &cost(share, threads / at_once)?, 1);
+    }
+    all.scratch_bytes = all.scratch_bytes.saturating_mul(at_once as u64);
+    all.wanted_bytes = all.wanted_bytes.saturating_mul(at_once as u64);
+    Ok(all)
+}
+
+/// What is done one after another: the larger scratch, and all of the work, so often.
+pub(crate) fn after(before: &mut Cost, next: &Cost, times: u64) {
+    before.scratch_bytes = before.scratch_bytes.max(next.scratch_bytes);
+    before.wanted_bytes = before.wanted_bytes.max(next.wanted_bytes);
+    before.work += next.work.times(times);
 }

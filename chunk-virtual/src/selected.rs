@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, Cost, DatasetInfo, Error, Identity, Result, Shape, Slab, Worker};
+use chunk_core::{
+    ChunkSource, Cost, DatasetInfo, Error, Identity, Operation, Reduction, Result, Shape, Slab, Stepper, Worker,
+    inputs_of, read_node,
+};
 
 use crate::reading::Reading;
 use crate::selection::{Axis, Pick};
@@ -17,8 +20,8 @@ use crate::{Indices, Selection};
 /// nothing beside its input. The others are copied from a buffer.
 ///
 /// # Memory
-/// A buffer of up to 2 MiB a thread, or of what is wanted of one chunk where that is more; 16 bytes for each position
-/// of a list.
+/// A buffer of up to 2 MiB a thread, or of what is wanted of one chunk where that is more; up to 24 bytes for each
+/// position of a list.
 ///
 /// # Examples
 /// ```
@@ -36,7 +39,7 @@ use crate::{Indices, Selection};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Selected {
-    input: Arc<dyn ChunkSource>,
+    input: [Arc<dyn ChunkSource>; 1],
     selection: Selection,
     info: DatasetInfo,
 }
@@ -61,12 +64,12 @@ impl Selected {
             let what = format!("a selection of shape {} for {}", selection.source_shape(), from.name);
             return Err(Error::InvalidArgument(format!("{what}, whose shape is {}", from.shape)));
         }
-        let mut info = DatasetInfo::new(selection.shape(), from.dtype.clone());
-        info.name = format!("{}{selection}", from.name);
+        let mut info = from.derived(format!("{}{selection}", from.name));
+        info.shape = selection.shape();
         info.fill.clone_from(&from.fill);
         info.chunk_shape = from.chunk_shape.as_ref().map(|chunk_shape| granule(&selection, chunk_shape, &info.shape));
         info.identity = from.identity.as_ref().map(|input| identity(input, &selection));
-        Ok(Selected { input, selection, info })
+        Ok(Selected { input: [input], selection, info })
     }
 
     /// What `indices` leave of this selection.
@@ -74,7 +77,7 @@ impl Selected {
     /// # Errors
     /// As [`Selection::select`].
     pub fn select(&self, indices: &Indices) -> Result<Self> {
-        Selected::with_selection(Arc::clone(&self.input), self.selection.select(indices)?)
+        Selected::with_selection(Arc::clone(self.input()), self.selection.select(indices)?)
     }
 
     /// What is selected.
@@ -86,7 +89,11 @@ impl Selected {
     /// What it is selected from.
     #[must_use]
     pub fn input(&self) -> &Arc<dyn ChunkSource> {
-        &self.input
+        &self.input[0]
+    }
+
+    fn reading(&self, slab: &Slab, threads: usize) -> Reading {
+        Reading::of_selection(self.input().info(), &self.selection, slab, threads)
     }
 }
 
@@ -132,22 +139,46 @@ impl ChunkSource for Selected {
         &self.info
     }
 
-    fn held_bytes(&self) -> u64 {
-        self.input.held_bytes().saturating_add(self.selection.held_bytes())
+    fn operation(&self) -> Option<&dyn Operation> {
+        Some(self)
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+    fn held_bytes(&self) -> u64 {
+        self.selection.held_bytes()
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
         if slab.is_empty() {
-            return Cost::default();
+            return Ok(Cost::default());
         }
-        Reading::of_selection(&*self.input, &self.selection, slab, threads).cost(threads)
+        Ok(self.reading(slab, threads).own_cost())
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
-        slab.check(&self.info, out.len())?;
-        if out.is_empty() {
-            return Ok(());
-        }
-        Reading::of_selection(&*self.input, &self.selection, slab, worker.threads()).read(out, worker)
+        read_node(self, slab, out, worker)
+    }
+}
+
+impl Operation for Selected {
+    fn name(&self) -> &str {
+        "getitem"
+    }
+
+    fn inputs(&self) -> &[Arc<dyn ChunkSource>] {
+        &self.input
+    }
+
+    fn over(&self, inputs: Vec<Arc<dyn ChunkSource>>) -> Result<Arc<dyn ChunkSource>> {
+        let [input] = inputs_of(self, inputs)?;
+        Ok(Arc::new(Selected::with_selection(input, self.selection.clone())?))
+    }
+
+    fn reduction(&self) -> Option<&dyn Reduction> {
+        None
+    }
+
+    fn compute(&self, slab: &Slab, threads: usize, steps: &mut dyn Stepper) -> Result<()> {
+        let most = steps.sample();
+        self.reading(slab, threads).step(0, most, 1, steps)
     }
 }

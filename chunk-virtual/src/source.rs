@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::{Path, absolute};
 use std::sync::{Arc, OnceLock};
 
-use chunk_core::{ChunkSource, Cost, DatasetInfo, Error, Location, Result, Slab, Worker, chunked_bytes};
+use chunk_core::{
+    ChunkSource, Cost, DatasetInfo, Error, Location, Operation, Result, Slab, Worker, total_cost, total_held_bytes,
+};
 
 use crate::SourcePool;
 use crate::pool::{Expected, Key, Lease};
@@ -168,21 +170,24 @@ impl ChunkSource for VirtualSource {
         &self.info
     }
 
-    /// Opens the source to ask it, the first time.
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
+    /// Opens the source to ask it, the first time. If it cannot be opened, all that its pool may hold.
     fn held_bytes(&self) -> u64 {
-        match self.held.get() {
-            Some(held) => *held,
-            None => self.lease().map_or(0, |source| *self.held.get_or_init(|| source.held_bytes())),
+        if let Some(held) = self.held.get() {
+            return *held;
+        }
+        match self.lease() {
+            Ok(source) => *self.held.get_or_init(|| total_held_bytes(&*source)),
+            Err(_) => self.pool.held_bytes(),
         }
     }
 
     /// Opens the source to ask it, unless it is open.
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        match self.lease() {
-            Ok(source) => source.cost(slab, threads),
-            // Reading will say why.
-            Err(_) => Cost::new(0, chunked_bytes(&self.info, slab)),
-        }
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        total_cost(&*self.lease()?, slab, threads)
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

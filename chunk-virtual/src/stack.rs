@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use chunk_core::{
-    Bytes, Casting, ChunkSource, Cost, DType, DatasetInfo, Error, Identity, IdentityBuilder, Result, Shape, Slab,
-    Worker, cast, result_type,
+    Bytes, Casting, ChunkSource, Cost, DType, DatasetInfo, Error, Identity, IdentityBuilder, Operation, Reduction,
+    Result, Shape, Slab, Stepper, Worker, cast_if_needed, check_inputs, read_node, result_type,
 };
 
+use crate::casted::Casted;
 use crate::ends::Ends;
 use crate::files::{Files, Mark};
-use crate::reading::{Reading, cost_of_shares};
+use crate::reading::{Reading, Sample, after, cost_of_shares};
 use crate::{AnySource, SourcePool};
 
 /// More kinds of files than this are not looked through for one that a new file is of.
@@ -24,10 +25,11 @@ const SHARES: usize = 4;
 /// mixed as one likes. They have the same shape but along the axis, and the same dtype, unless the stack is to promote.
 /// It is sliced as every source is, by [`Selected`](crate::Selected).
 ///
-/// Reading shares the sources among the worker's threads, each into its part of the buffer.
+/// Reading shares the sources among the worker's threads, each into its part of the buffer. Sources that are computed,
+/// such as selections, are inputs of the stack: a plan looks into them. It reads all others itself.
 ///
 /// # Memory
-/// 16 bytes for each source and 8 where extents differ. A [`VirtualSource`](crate::VirtualSource) is taken apart: it adds
+/// 12 bytes for each source and 8 where extents differ. A [`VirtualSource`](crate::VirtualSource) is taken apart: it adds
 /// its path below the folder of the first, 4 bytes, and 32 if its identity is known.
 ///
 /// # Examples
@@ -52,14 +54,49 @@ pub struct VirtualStack {
     pub(crate) ends: Ends,
     pub(crate) parts: Vec<Part>,
     pub(crate) files: Vec<Files>,
-    /// The identity of the sources so far, unless one has none.
+    /// Sources that read their elements themselves, and are no files.
+    leaves: Vec<Arc<dyn ChunkSource>>,
+    computed: Computed,
+    /// The identity of the sources so far but for those that are computed, unless one has none.
     identity: Option<IdentityBuilder>,
 }
 
-#[derive(Clone)]
+/// Where a source of a stack is kept.
+#[derive(Clone, Copy)]
 pub(crate) enum Part {
-    Source(Arc<dyn ChunkSource>),
+    Leaf(u32),
+    Computed(u32),
     File { kind: u32, index: u32 },
+}
+
+/// The sources of a stack that are computed.
+#[derive(Clone)]
+struct Computed {
+    sources: Vec<Arc<dyn ChunkSource>>,
+    /// The same, cast to the stack's dtype.
+    inputs: Vec<Arc<dyn ChunkSource>>,
+    /// The identity of the inputs, unless one has none.
+    identity: Option<IdentityBuilder>,
+}
+
+impl Computed {
+    fn new(sources: Vec<Arc<dyn ChunkSource>>) -> Self {
+        Computed { sources, inputs: Vec::new(), identity: Some(Identity::builder("computed")) }
+    }
+
+    /// Casts the sources that were added, or all if the stack has another dtype than before.
+    fn cast(&mut self, dtype: &DType) -> Result<()> {
+        if self.inputs.len() > self.sources.len() || self.inputs.first().is_some_and(|x| x.info().dtype != *dtype) {
+            *self = Computed::new(std::mem::take(&mut self.sources));
+        }
+        for source in &self.sources[self.inputs.len()..] {
+            let input = cast_if_needed(Arc::clone(source), dtype, Casting::Safe)?;
+            let hashed = self.identity.take().zip(input.info().identity.as_ref());
+            self.identity = hashed.map(|(builder, identity)| builder.input(identity));
+            self.inputs.push(input);
+        }
+        Ok(())
+    }
 }
 
 impl VirtualStack {
@@ -98,8 +135,9 @@ impl VirtualStack {
         stacked.fill.clone_from(&info.fill);
         stacked.name = format!("stack of {}", info.name);
         let identity = Some(Identity::builder("stack").field("axis", axis.to_string()));
-        let (ends, parts, files) = (Ends::new(), Vec::new(), Vec::new());
-        let mut stack = VirtualStack { axis, promote, info: stacked, ends, parts, files, identity };
+        let (ends, parts, files, leaves) = (Ends::new(), Vec::new(), Vec::new(), Vec::new());
+        let computed = Computed::new(Vec::new());
+        let mut stack = VirtualStack { axis, promote, info: stacked, ends, parts, files, leaves, computed, identity };
         stack.extend(std::iter::once(first).chain(sources))?;
         Ok(stack)
     }
@@ -115,14 +153,15 @@ impl VirtualStack {
         };
         let mut info = DatasetInfo::new(first.shape.clone(), first.dtype.clone());
         info.chunk_shape.clone_from(&first.chunk_shape);
-        let mut stack = VirtualStack { axis, promote, info, ends, parts, files, identity: Some(identity) };
+        let (leaves, computed, identity) = (Vec::new(), Computed::new(Vec::new()), Some(identity));
+        let mut stack = VirtualStack { axis, promote, info, ends, parts, files, leaves, computed, identity };
         for kind in 0..stack.files.len() {
             let info = stack.files[kind].first.clone();
             stack.check(&info)?;
             stack.info.dtype = stack.joint_dtype(&info)?;
             stack.info.chunk_shape = joint_chunk_shape(stack.info.chunk_shape.take(), info.chunk_shape.as_ref());
         }
-        stack.describe();
+        stack.describe()?;
         Ok(stack)
     }
 
@@ -141,15 +180,19 @@ impl VirtualStack {
     pub fn extend<S: Into<AnySource>>(&mut self, sources: impl IntoIterator<Item = S>) -> Result<()> {
         let before = (self.info.clone(), self.identity.clone());
         let marks: Vec<Mark> = self.files.iter().map(Files::mark).collect();
-        let parts = self.parts.len();
+        let (parts, leaves, computed) = (self.parts.len(), self.leaves.len(), self.computed.sources.len());
         let added = sources.into_iter().try_for_each(|source| self.push(source.into()));
-        let added = added.and_then(|()| self.describe().check());
+        let added = added.and_then(|()| self.describe());
         if added.is_err() {
             self.parts.truncate(parts);
+            self.leaves.truncate(leaves);
+            self.computed.sources.truncate(computed);
             self.ends.truncate(parts);
             self.files.truncate(marks.len());
             self.files.iter_mut().zip(marks).for_each(|(files, mark)| files.truncate(mark));
             (self.info, self.identity) = before;
+            // As they were: they were cast to this dtype before.
+            self.computed.cast(&self.info.dtype)?;
         }
         added
     }
@@ -187,12 +230,13 @@ impl VirtualStack {
     /// If there is no such source.
     #[must_use]
     pub fn source(&self, part: usize) -> AnySource {
-        match &self.parts[part] {
-            Part::Source(source) => AnySource::Source(Arc::clone(source)),
+        match self.parts[part] {
+            Part::Leaf(leaf) => AnySource::Source(Arc::clone(&self.leaves[leaf as usize])),
+            Part::Computed(number) => AnySource::Source(Arc::clone(&self.computed.sources[number as usize])),
             Part::File { kind, index } => {
-                let files = &self.files[*kind as usize];
+                let files = &self.files[kind as usize];
                 let shape = files.first.shape.clone().with_axis(self.axis, self.ends.extent(part));
-                files.virtual_source(*index as usize, shape).into()
+                files.virtual_source(index as usize, shape).into()
             }
         }
     }
@@ -232,17 +276,26 @@ impl VirtualStack {
         self.info.dtype = dtype;
         self.info.chunk_shape = joint_chunk_shape(self.info.chunk_shape.take(), info.chunk_shape.as_ref());
         self.info.fill = self.info.fill.take().filter(|fill| info.fill.as_ref() == Some(fill));
-        let hashed = self.identity.take().zip(info.identity.as_ref());
-        self.identity = hashed.map(|(builder, identity)| builder.input(identity));
-        let part = self.part(source);
+        let (builder, identity) = (self.identity.take(), info.identity);
+        let part = self.part(source)?;
+        self.identity = match part {
+            // Its own goes in with those of all that are computed.
+            Part::Computed(_) => builder.map(|builder| builder.field("part", "computed")),
+            _ => builder.zip(identity).map(|(builder, identity)| builder.input(&identity)),
+        };
         self.parts.push(part);
         Ok(())
     }
 
     /// The source as it is kept.
-    fn part(&mut self, source: AnySource) -> Part {
+    fn part(&mut self, source: AnySource) -> Result<Part> {
         let file = match source {
-            AnySource::Source(source) => return Part::Source(source),
+            AnySource::Source(source) if source.operation().is_some() => {
+                let number = next_number(&self.computed.sources)?;
+                self.computed.sources.push(source);
+                return Ok(Part::Computed(number));
+            }
+            AnySource::Source(source) => return self.leaf(source),
             AnySource::File(file) => file,
         };
         let looked_at = self.files.len().saturating_sub(KINDS_LOOKED_AT);
@@ -254,11 +307,17 @@ impl VirtualStack {
                     self.files.push(files);
                     self.files.len() - 1
                 }
-                None => return Part::Source(Arc::new(*file)),
+                None => return self.leaf(Arc::new(*file)),
             },
         };
         // Each file takes a byte of 4 GiB of paths at least, and each kind a file.
-        Part::File { kind: kind as u32, index: (self.files[kind].len() - 1) as u32 }
+        Ok(Part::File { kind: kind as u32, index: (self.files[kind].len() - 1) as u32 })
+    }
+
+    fn leaf(&mut self, source: Arc<dyn ChunkSource>) -> Result<Part> {
+        let number = next_number(&self.leaves)?;
+        self.leaves.push(source);
+        Ok(Part::Leaf(number))
     }
 
     fn check(&self, info: &DatasetInfo) -> Result<()> {
@@ -288,7 +347,8 @@ impl VirtualStack {
     }
 
     /// Brings what the stack says of itself up to its sources.
-    fn describe(&mut self) -> &DatasetInfo {
+    fn describe(&mut self) -> Result<()> {
+        self.computed.cast(&self.info.dtype)?;
         let (axis, total) = (self.axis, self.ends.total());
         self.info.shape = std::mem::take(&mut self.info.shape).with_axis(axis, total);
         let first = self.with_own(0, |source| source.info().name.clone());
@@ -296,8 +356,7 @@ impl VirtualStack {
         if self.info.fill.as_ref().is_some_and(|fill| *fill.dtype() != self.info.dtype) {
             self.info.fill = None;
         }
-        let dtype = self.info.dtype.to_string();
-        self.info.identity = self.identity.clone().map(|builder| builder.field("dtype", dtype).finish());
+        self.identify();
         if let (Some(chunk_shape), Some(each)) = (&mut self.info.chunk_shape, self.ends.each().filter(|each| *each > 0))
         {
             // Chunks that do not end with their source make no grid; sources do.
@@ -306,17 +365,27 @@ impl VirtualStack {
                 *chunk_shape = std::mem::take(chunk_shape).with_axis(axis, each);
             }
         }
-        &self.info
+        self.info.check()
+    }
+
+    fn identify(&mut self) {
+        let own = self.identity.clone().map(|builder| builder.field("dtype", self.info.dtype.to_string()));
+        self.info.identity = match &self.computed.identity {
+            _ if self.computed.inputs.is_empty() => own.map(IdentityBuilder::finish),
+            None => None,
+            Some(computed) => own.map(|builder| builder.input(&computed.clone().finish()).finish()),
+        };
     }
 
     /// Calls `work` with a part.
     pub(crate) fn with_own<T>(&self, part: usize, work: impl FnOnce(&dyn ChunkSource) -> T) -> T {
-        match &self.parts[part] {
-            Part::Source(source) => work(&**source),
+        match self.parts[part] {
+            Part::Leaf(leaf) => work(&*self.leaves[leaf as usize]),
+            Part::Computed(number) => work(&*self.computed.sources[number as usize]),
             Part::File { kind, index } => {
-                let files = &self.files[*kind as usize];
+                let files = &self.files[kind as usize];
                 let shape = files.first.shape.clone().with_axis(self.axis, self.ends.extent(part));
-                work(&files.source(*index as usize, shape))
+                work(&files.source(index as usize, shape))
             }
         }
     }
@@ -327,7 +396,7 @@ impl VirtualStack {
             if source.info().dtype == self.info.dtype {
                 return work(source);
             }
-            work(&cast(source, &self.info.dtype, Casting::Safe)?)
+            work(&Casted::new(source, &self.info.dtype)?)
         })
     }
 
@@ -364,33 +433,43 @@ impl VirtualStack {
         ranges.filter(|range| !range.is_empty()).map(|range| slab.with_axis(outermost, range)).collect()
     }
 
+    /// Reads the parts of `slab` that are not computed.
+    fn read_own(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
+        let (shares, size) = (self.shares(slab, worker.threads()), self.info.dtype.size());
+        worker.for_each_slab(shares, out, size, |share, bytes, worker| self.read_share(share, bytes, worker))
+    }
+
     fn read_share(&self, share: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
-        for part in self.touched(share) {
+        for part in self.touched(share).filter(|part| self.is_own(*part)) {
             worker.check()?;
             let Some((from, to)) = self.regions(part, share) else { continue };
             self.with_part(part, |source| {
-                Reading::of_region(source, &from, &to, share, worker.threads()).read(out, worker)
+                Reading::of_region(source.info(), &from, &to, share, worker.threads()).read(source, out, worker)
             })?;
         }
         Ok(())
     }
 
-    fn share_cost(&self, share: &Slab, threads: usize) -> Cost {
-        let (mut scratch, mut moved) = (0, 0_u64);
+    fn share_cost(&self, share: &Slab, threads: usize) -> Result<Cost> {
+        let mut cost = Cost::default();
         let touched = self.touched(share);
         let mut part = touched.start;
         while part < touched.end {
             let alike = self.alike(part, touched.end);
-            if let Some((from, to)) = self.regions(part, share) {
-                let cost = self
-                    .with_part(part, |source| Ok(Reading::of_region(source, &from, &to, share, threads).cost(threads)));
-                let cost = cost.unwrap_or_default();
-                scratch = cost.scratch_bytes.max(scratch);
-                moved = moved.saturating_add(cost.moved_bytes.saturating_mul(alike));
+            if let Some((from, to)) = self.regions(part, share).filter(|_| self.is_own(part)) {
+                let each = self.with_part(part, |source| {
+                    Reading::of_region(source.info(), &from, &to, share, threads).cost(source, threads)
+                })?;
+                after(&mut cost, &each, alike);
             }
             part += alike as usize;
         }
-        Cost::new(scratch, moved)
+        Ok(cost)
+    }
+
+    /// Whether the stack reads a part itself.
+    fn is_own(&self, part: usize) -> bool {
+        !matches!(self.parts[part], Part::Computed(_))
     }
 
     /// How many parts from `part` on, before `end`, cost the same: files of a kind between the first and the last.
@@ -404,6 +483,11 @@ impl VirtualStack {
         let count = self.parts[part..inner].iter().take_while(|other| same(other)).count();
         count.max(1) as u64
     }
+}
+
+fn next_number(sources: &[Arc<dyn ChunkSource>]) -> Result<u32> {
+    u32::try_from(sources.len())
+        .map_err(|_| Error::InvalidArgument("a stack has room for 2^32 sources that are no files".to_owned()))
 }
 
 /// The chunk shape that suits both: sources without chunks suit any.
@@ -438,6 +522,11 @@ impl ChunkSource for VirtualStack {
         &self.info
     }
 
+    /// A stack of files and other leaves is a leaf.
+    fn operation(&self) -> Option<&dyn Operation> {
+        if self.computed.inputs.is_empty() { None } else { Some(self) }
+    }
+
     fn held_bytes(&self) -> u64 {
         let mut pools: Vec<&Arc<SourcePool>> = Vec::new();
         for files in &self.files {
@@ -445,28 +534,69 @@ impl ChunkSource for VirtualStack {
                 pools.push(files.pool());
             }
         }
-        let columns = (self.parts.capacity() * size_of::<Part>()) as u64 + self.ends.bytes();
+        let vectors = self.leaves.capacity() + self.computed.sources.capacity() + self.computed.inputs.capacity();
+        let vectors = vectors * size_of::<Arc<dyn ChunkSource>>();
+        let columns = (self.parts.capacity() * size_of::<Part>() + vectors) as u64 + self.ends.bytes();
         let files = self.files.iter().map(Files::bytes).chain(pools.iter().map(|pool| pool.held_bytes()));
-        let sources = self.parts.iter().map(|part| match part {
-            Part::Source(source) => source.held_bytes(),
-            Part::File { .. } => 0,
-        });
-        files.chain(sources).fold(columns, u64::saturating_add)
+        files.chain(self.leaves.iter().map(|leaf| leaf.held_bytes())).fold(columns, u64::saturating_add)
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
         if slab.is_empty() {
-            return Cost::default();
+            return Ok(Cost::default());
         }
         cost_of_shares(&self.shares(slab, threads), threads, |share, threads| self.share_cost(share, threads))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
-        slab.check(&self.info, out.len())?;
-        if out.is_empty() {
-            return Ok(());
+        if self.operation().is_some() {
+            return read_node(self, slab, out, worker);
         }
-        let (shares, size) = (self.shares(slab, worker.threads()), self.info.dtype.size());
-        worker.for_each_slab(shares, out, size, |share, bytes, worker| self.read_share(share, bytes, worker))
+        slab.check(&self.info, out.len())?;
+        if out.is_empty() { Ok(()) } else { self.read_own(slab, out, worker) }
+    }
+}
+
+impl Operation for VirtualStack {
+    fn name(&self) -> &str {
+        "concatenate"
+    }
+
+    fn inputs(&self) -> &[Arc<dyn ChunkSource>] {
+        &self.computed.inputs
+    }
+
+    fn over(&self, inputs: Vec<Arc<dyn ChunkSource>>) -> Result<Arc<dyn ChunkSource>> {
+        check_inputs(self, &inputs)?;
+        let mut stack = VirtualStack { computed: Computed::new(inputs), ..self.clone() };
+        stack.computed.cast(&self.info.dtype)?;
+        stack.identify();
+        Ok(Arc::new(stack))
+    }
+
+    fn reduction(&self) -> Option<&dyn Reduction> {
+        None
+    }
+
+    fn compute(&self, slab: &Slab, threads: usize, steps: &mut dyn Stepper) -> Result<()> {
+        let touched = self.touched(slab);
+        if touched.clone().any(|part| self.is_own(part)) {
+            steps.step(&[], &mut |_, out, worker| self.read_own(slab, out, worker))?;
+        }
+        let computed: Vec<(usize, usize)> = touched
+            .filter_map(|part| match self.parts[part] {
+                Part::Computed(input) => Some((part, input as usize)),
+                _ => None,
+            })
+            .collect();
+        let sample = Sample::new(computed.len() as u64, steps.sample());
+        let most = steps.sample().map(|most| most / sample.len().max(1));
+        for number in sample.numbers() {
+            let (part, input) = computed[number as usize];
+            let Some((from, to)) = self.regions(part, slab) else { continue };
+            let info = self.computed.inputs[input].info();
+            Reading::of_region(info, &from, &to, slab, threads).step(input, most, sample.times, steps)?;
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use chunk_core::{ChunkSource, Cost, DatasetInfo, Grid, Result, Slab, Worker};
+use chunk_core::{ChunkSource, Cost, DatasetInfo, Grid, Operation, Result, Slab, Worker, total_cost, total_held_bytes};
 
 #[derive(Debug)]
 pub(crate) struct Recording<S> {
@@ -27,12 +27,16 @@ impl<S: ChunkSource> ChunkSource for Recording<S> {
         self.inner.info()
     }
 
-    fn held_bytes(&self) -> u64 {
-        self.inner.held_bytes()
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        self.inner.cost(slab, threads)
+    fn held_bytes(&self) -> u64 {
+        total_held_bytes(&self.inner)
+    }
+
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        total_cost(&self.inner, slab, threads)
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chunk_core::{Buffer, ChunkSource, ChunkSourceExt, DType, DatasetInfo, MemorySource, Run, Slab, Worker};
+use chunk_core::{
+    Buffer, ChunkSource, ChunkSourceExt, Cost, DType, DatasetInfo, MemorySource, Operation, Result, Run, Slab, Work,
+    Worker, chunked_bytes,
+};
 use chunk_virtual::{Indices, Selected, Selection, select};
 use proptest::prelude::*;
 
@@ -86,7 +89,8 @@ fn a_selection_of_unit_steps_is_read_into_the_callers_buffer() {
         let reads = input.take();
         assert_eq!(reads.len(), 1, "{indices}");
         assert_eq!(reads[0].1, out.as_ptr() as usize, "{indices}");
-        assert_eq!(selected.cost(&whole, 2), input.cost(&reads[0].0, 2));
+        assert_eq!(selected.cost(&whole, 2).unwrap(), Cost::default());
+        assert_eq!(selected.total_cost(&whole, 2).unwrap(), input.cost(&reads[0].0, 2).unwrap());
     }
 }
 
@@ -110,13 +114,13 @@ fn memory_is_bounded_whatever_is_selected() {
     let input = Described(info);
     let selected = Selected::new(Arc::new(input), &select![..; -1, ..; -1]).unwrap();
     let whole = Slab::whole(&[8192, 8192]);
-    let cost = selected.cost(&whole, 1);
+    let cost = selected.total_cost(&whole, 1).unwrap();
     assert!(cost.scratch_bytes <= 2 << 20, "{cost:?}");
-    assert_eq!(cost.moved_bytes, 8192 * 8192 * 8);
+    assert_eq!(cost.work, Work::decoding(8192 * 8192 * 8) + Work::copying(8192 * 8192 * 8));
     // A chunk that is larger than the window is read whole, for it is decoded whole.
     let info = DatasetInfo::new([8192, 8192], DType::F64).with_chunk_shape([4096, 1024]);
     let selected = Selected::new(Arc::new(Described(info)), &select![..; 2]).unwrap();
-    let cost = selected.cost(&Slab::whole(&selected.info().shape), 1);
+    let cost = selected.total_cost(&Slab::whole(&selected.info().shape), 1).unwrap();
     assert!((4095 * 1024 * 8..=4096 * 1024 * 8).contains(&cost.scratch_bytes), "{cost:?}");
 }
 
@@ -129,15 +133,19 @@ impl ChunkSource for Described {
         &self.0
     }
 
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
     fn held_bytes(&self) -> u64 {
         0
     }
 
-    fn cost(&self, slab: &Slab, _threads: usize) -> chunk_core::Cost {
-        chunk_core::Cost::new(0, chunk_core::chunked_bytes(&self.0, slab))
+    fn cost(&self, slab: &Slab, _threads: usize) -> Result<Cost> {
+        Ok(Cost::new(0, Work::decoding(chunked_bytes(&self.0, slab))))
     }
 
-    fn read_into(&self, _: &Slab, _: &mut [u8], _: &Worker) -> chunk_core::Result<()> {
+    fn read_into(&self, _: &Slab, _: &mut [u8], _: &Worker) -> Result<()> {
         unreachable!("it is only asked what it costs")
     }
 }
