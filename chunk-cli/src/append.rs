@@ -9,9 +9,9 @@ use crate::Context;
 use crate::dataset::{DatasetArg, dataset};
 use crate::failure::Outcome;
 use crate::inputs::Inputs;
+use crate::job::{JobOptions, Making};
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
-use crate::job::{JobOptions, Making};
 use crate::report::{Report, check_apart, described, output_location, with_overwrite_hint};
 
 /// Adds datasets to the end of another, which is made if it is not there

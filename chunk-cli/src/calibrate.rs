@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chunk_core::{
-    Buffer, Calibration, ChunkSink, ChunkSource, CreateOptions, Error, Location, MemorySource, Registry, Result, Run, Slab,
-    Worker,
+    Buffer, Calibration, ChunkSource, CreateOptions, Error, Location, MemorySource, Registry, Result, Run, Slab, Worker,
 };
 use clap::Args;
 use serde::{Deserialize, Serialize};

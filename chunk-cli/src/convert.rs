@@ -8,9 +8,9 @@ use clap::Args;
 use crate::Context;
 use crate::dataset::{Dataset, DatasetArg, dataset};
 use crate::failure::{Outcome, say};
+use crate::job::{JobOptions, Making, absolute_words};
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
-use crate::job::{JobOptions, Making, absolute_words};
 use crate::report::{Report, check_apart, described, output_location, with_overwrite_hint};
 
 /// Copies a dataset: to another format, with other chunks, another filter or another dtype

@@ -9,10 +9,10 @@ use clap::Args;
 use crate::Context;
 use crate::dataset::{Dataset, DatasetArg, dataset};
 use crate::failure::Outcome;
+use crate::job::{JobOptions, Making, absolute_words};
 use crate::names::axis_of;
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
-use crate::job::{JobOptions, Making, absolute_words};
 use crate::report::{Report, check_apart, output_location, with_overwrite_hint};
 
 /// Transforms a dataset along any axis, the chunked one included

@@ -86,14 +86,7 @@ impl Making<'_> {
         self.report.execute(run, options, out, |run| job.execute(run))
     }
 
-    fn in_folder(
-        mut self,
-        path: &Path,
-        run: &Run,
-        options: &RunOptions,
-        jobs: &JobOptions,
-        out: &mut Out,
-    ) -> Outcome {
+    fn in_folder(mut self, path: &Path, run: &Run, options: &RunOptions, jobs: &JobOptions, out: &mut Out) -> Outcome {
         let Some(folder) = self.open(path, run, jobs, out)? else { return Ok(()) };
         let outputs = std::slice::from_ref(&self.output);
         let mut worked = None;

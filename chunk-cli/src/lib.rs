@@ -249,8 +249,22 @@ mod tests {
     fn writes_completions_that_know_the_commands() {
         let script = chunk(Registry::new(), ["completions", "bash"]).unwrap();
         for command in [
-            "ls", "info", "show", "stats", "hash", "convert", "append", "stack", "diff", "verify", "recover", "fft",
-            "work", "job", "calibrate", "demo",
+            "ls",
+            "info",
+            "show",
+            "stats",
+            "hash",
+            "convert",
+            "append",
+            "stack",
+            "diff",
+            "verify",
+            "recover",
+            "fft",
+            "work",
+            "job",
+            "calibrate",
+            "demo",
         ] {
             assert!(script.contains(&format!("chunk__subcmd__{command}")), "{command}");
         }

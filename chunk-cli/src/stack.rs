@@ -1,6 +1,6 @@
 //! `chunk stack`: many datasets end to end, as one.
 
-use chunk_core::{Backend, Bytes, CreateOptions, DatasetInfo, Error, Location, NewFile, Output, Result};
+use chunk_core::{Backend, Bytes, ChunkSource, CreateOptions, DatasetInfo, Error, Location, NewFile, Output, Result};
 use chunk_virtual::hdf5::Pieces;
 use chunk_virtual::{AnySource, Index, Indices, ManifestBackend, VirtualLayout, VirtualSource, VirtualStack};
 use clap::Args;
@@ -10,11 +10,11 @@ use crate::Context;
 use crate::dataset::{DatasetArg, dataset, part};
 use crate::failure::{Outcome, say};
 use crate::inputs::{Inputs, pool};
+use crate::job::{JobOptions, Making, absolute_words};
 use crate::names::axis_of;
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::{Out, print, print_json};
 use crate::progress::ProgressWhen;
-use crate::job::{JobOptions, Making, absolute_words};
 use crate::report::{Report, check_apart, described, output_location, with_overwrite_hint};
 
 /// Puts many datasets, end to end, into a new one: copied, or as a virtual dataset or a manifest

@@ -14,7 +14,7 @@ pub(super) struct Tolerance {
 }
 
 /// Compares the elements of two dtypes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Comparison {
     sizes: (usize, usize),
     parts: Vec<Part>,
@@ -24,7 +24,7 @@ pub(super) struct Comparison {
 }
 
 /// Numbers, or bytes, that lie one after another in an element.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Part {
     offset: usize,
     count: usize,
