@@ -13,9 +13,12 @@
 //! another.
 //!
 //! [`moments`] computes count, extremes, mean and variance in one pass. Its accumulator, [`Moments`], merges, and is
-//! made of [`ExactSum`]s, which do not round.
+//! made of [`ExactSum`]s, which do not round. [`Differs`] compares two arrays within a [`Tolerance`], and finds their
+//! first [`Differences`].
+
 #![forbid(unsafe_code)]
 
+mod compare;
 mod fft;
 mod kernel;
 mod lines;
@@ -26,6 +29,7 @@ mod staged;
 mod tiles;
 mod widen;
 
+pub use crate::compare::{Differences, Differs, Tolerance};
 pub use crate::fft::{Fft, fft, ifft, irfft, rfft};
 pub use crate::reduce::{ExactSum, Moments, moments};
 pub use crate::staged::{LineOperation, Staged, Strategy};

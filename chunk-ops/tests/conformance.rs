@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 use std::sync::Arc;
 
 use chunk_core::{ChunkSinkExt, ChunkSource, Complex, DType, DatasetInfo, Element, MemorySource, Result, Slab};
-use chunk_ops::{Fft, TileFile, TileSink, TileSource, fft, ifft, irfft, rfft};
+use chunk_ops::{Differs, Fft, TileFile, TileSink, TileSource, Tolerance, fft, ifft, irfft, rfft};
 use chunk_testkit::{SourceCase, source_conformance};
 
 chunk_testkit::measure_memory!();
@@ -129,4 +129,13 @@ source_conformance!(tiles, || {
     }
     let source: TileSource = tiles.source();
     (source, u32::as_bytes(&numbers).to_vec())
+});
+
+source_conformance!(differs, || {
+    let numbers: Vec<i32> = (0..300 * 20).collect();
+    let others = numbers.iter().map(|number| number + i32::from(number % 7 == 0)).collect::<Vec<_>>();
+    let oracle: Vec<u8> = numbers.iter().map(|number| u8::from(number % 7 == 0)).collect();
+    let source = |elements: &[i32]| MemorySource::new([300, 20], elements).unwrap().with_chunk_shape([64, 9]).unwrap();
+    let build = move |a: Arc<dyn ChunkSource>| Differs::new(a, Arc::new(source(&others)), Tolerance::default());
+    SourceCase::node(source(&numbers), build, oracle)
 });
