@@ -14,7 +14,7 @@ use std::time::Instant;
 use chunk_core::{
     Budget, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Error, Location, Plan, Result, Run,
 };
-use chunk_ops::Staged;
+use chunk_ops::{AxisOrigin, Staged, output_info};
 use clap::Args;
 
 use crate::Context;
@@ -130,7 +130,7 @@ impl Demo<'_> {
     fn plan_transform(&self, source: Arc<dyn ChunkSource>, axis: usize, name: &str) -> Result<Staged> {
         let input = source.info().clone();
         let node = chunk_ops::fft(source, axis)?;
-        let info = fft::output_info(&input, node.info(), axis);
+        let info = output_info(&input, node.info(), &AxisOrigin::along(input.shape.len(), axis))?;
         fft::plan(&self.context.registry, node, &self.run, &self.location(name), &info, &self.options())
     }
 

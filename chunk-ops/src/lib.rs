@@ -8,6 +8,7 @@
 //! Along an axis that the input's chunks cut, a run over a small budget needs the same chunks for several slabs.
 //! [`Staged::plan`] weighs that against an intermediate on disk, [`Staged::describe`] says what came of it, and
 //! [`Staged::execute`] does it. Other operations on whole lines take part by implementing [`LineOperation`].
+//! [`output_info`] describes the dataset for a result: with the input's chunks and growth.
 //!
 //! [`TileFile`] is that intermediate: an array in a file without a name, written in one shape of slabs and read in
 //! another.
@@ -22,6 +23,7 @@ mod compare;
 mod fft;
 mod kernel;
 mod lines;
+mod output;
 mod real;
 mod reduce;
 mod space;
@@ -31,6 +33,7 @@ mod widen;
 
 pub use crate::compare::{Differences, Differs, Tolerance};
 pub use crate::fft::{Fft, fft, ifft, irfft, rfft};
+pub use crate::output::{AxisOrigin, output_info};
 pub use crate::reduce::{ExactSum, Moments, moments};
 pub use crate::staged::{LineOperation, Staged, Strategy};
 pub use crate::tiles::{TileFile, TileSink, TileSource};
