@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, DatasetInfo, Location, Output, Result};
-use chunk_ops::Fft;
+use chunk_core::{ChunkSource, Location, Output, Result};
+use chunk_ops::{AxisOrigin, Fft, output_info};
 use clap::Args;
 
 use crate::Context;
@@ -58,7 +58,8 @@ impl FftArgs {
         check_apart(&context.registry, &input, &output)?;
         let input = source.info().clone();
         let node = self.node(source, axis)?;
-        let info = self.output_options.wished(output_info(&input, node.info(), axis))?;
+        let info = output_info(&input, node.info(), &AxisOrigin::along(input.shape.len(), axis))?;
+        let info = self.output_options.wished(info)?;
         let options = self.output_options.create_options();
         let report = Report {
             what: format!("fft {}", self.input),
@@ -103,28 +104,11 @@ impl FftArgs {
     }
 }
 
-/// What the transform of `input` along `axis` is as a dataset: with the input's chunks and growth where they fit.
-pub(crate) fn output_info(input: &DatasetInfo, transform: &DatasetInfo, axis: usize) -> DatasetInfo {
-    let shape = &transform.shape;
-    let mut info = DatasetInfo::new(shape.clone(), transform.dtype.clone());
-    let most = input.max_shape.as_ref().map(|most| {
-        let most = most.iter().enumerate();
-        most.map(|(other, extent)| if other == axis { Some(shape[axis]) } else { *extent }).collect::<Vec<_>>()
-    });
-    let grows = |axis: usize| most.as_ref().is_some_and(|most| most[axis] != Some(shape[axis]));
-    info.chunk_shape = input.chunk_shape.as_ref().map(|chunk| {
-        let clipped = |axis: usize| if grows(axis) { chunk[axis] } else { chunk[axis].min(shape[axis].max(1)) };
-        (0..chunk.len()).map(clipped).collect()
-    });
-    info.max_shape = most.clone().filter(|_| (0..shape.len()).any(grows));
-    info
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::chunk;
-    use chunk_core::{ChunkSourceExt, Complex, DType, MemoryBackend, MemorySource};
+    use chunk_core::{ChunkSourceExt, Complex, DType, MemoryBackend, MemorySource, Registry};
 
     const QUIET: [&str; 2] = ["--progress", "never"];
 
@@ -220,21 +204,5 @@ mod tests {
         assert_eq!(object["output"], "memory:y::/data");
         assert!(object["seconds"].is_f64() && object["bytes_per_second"].is_f64());
         assert!(object["plan"].as_str().unwrap().contains("slabs"));
-    }
-
-    #[test]
-    fn the_output_keeps_chunks_and_growth_but_along_the_axis() {
-        let input = DatasetInfo::new([0, 100], DType::F64).with_chunk_shape([1024, 64]);
-        let input = input.with_max_shape([None, Some(200)]);
-        let transform = DatasetInfo::new([0, 51], DType::ComplexF64);
-        let along_1 = output_info(&input, &transform, 1);
-        assert_eq!(along_1.chunk_shape, Some([1024, 51].into()));
-        assert_eq!(along_1.max_shape, Some(vec![None, Some(51)]));
-        let transform = DatasetInfo::new([0, 100], DType::ComplexF64);
-        let along_0 = output_info(&input, &transform, 0);
-        assert_eq!(along_0.chunk_shape, Some([1, 64].into()));
-        assert_eq!(along_0.max_shape, Some(vec![Some(0), Some(200)]));
-        let fixed = output_info(&DatasetInfo::new([7], DType::F64), &DatasetInfo::new([7], DType::ComplexF64), 0);
-        assert_eq!((fixed.chunk_shape, fixed.max_shape), (None, None));
     }
 }

@@ -30,7 +30,8 @@ fn plan(
         Ok(Box::new(sink) as Box<dyn ChunkSink>)
     };
     let output = node.info().clone().with_chunk_shape(chunk_shape);
-    (Job::plan(run, &[Output::new(node, output, build)], directory), outputs)
+    let job = Job::plan(run, &[Output::new(node, output, build)], directory);
+    (job, outputs)
 }
 
 fn finished(outputs: &Mutex<Vec<MemoryOutput>>) -> Option<MemorySource> {
