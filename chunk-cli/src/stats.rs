@@ -130,7 +130,7 @@ mod tests {
     fn the_result_has_the_same_bits_for_any_plan() {
         let elements: Vec<f32> = (0..60_000).map(|i| (i as f32).sin() * 1e3 + 1e6).collect();
         let mut found = std::collections::BTreeSet::new();
-        for (chunk_shape, memory, threads) in [([200, 300], "1M", "1"), ([7, 30], "3K", "3"), ([200, 1], "64K", "2")] {
+        for (chunk_shape, memory, threads) in [([200, 300], "1M", "1"), ([7, 30], "32K", "3"), ([200, 1], "64K", "2")] {
             let source = MemorySource::new([200, 300], &elements).unwrap().with_chunk_shape(chunk_shape).unwrap();
             found.insert(
                 chunk(registry(source), ["stats", "memory:x", "--memory", memory, "--threads", threads]).unwrap(),

@@ -63,7 +63,8 @@ pub(crate) struct Pass<'a> {
 
 /// What a pass that reduces takes besides.
 pub(crate) struct Reduced<'a> {
-    pub(crate) blocks: &'a Blocks,
+    /// What partial results are of; any slab if merging is exact.
+    pub(crate) blocks: Option<&'a Blocks>,
     /// Bytes of the accumulators that a slab of the input goes into, and of what updating them takes.
     pub(crate) accumulators: &'a dyn Fn(&Slab) -> (u64, Cost),
 }
@@ -149,7 +150,8 @@ impl Planner {
         let blocks = Blocks::new(source.info(), &axes);
         let held = reduce.held_bytes();
         let accumulators = |_: &Slab| (held, Cost::default());
-        self.plan(&Pass::reducing(source, Reduced { blocks: &blocks, accumulators: &accumulators })?)
+        let blocks = (!reduce.is_exact()).then_some(&blocks);
+        self.plan(&Pass::reducing(source, Reduced { blocks, accumulators: &accumulators })?)
     }
 
     /// Plans to copy `source` into a sink that `build` makes of a description, and chooses its chunk shape: the one
@@ -349,10 +351,15 @@ impl<'a> Pass<'a> {
     /// The pass cut into slabs of this shape.
     pub(crate) fn tiling(&self, slab_shape: Shape) -> Tiling {
         let tiling = Tiling::new(self.info, slab_shape);
-        match &self.reduced {
-            Some(reduced) => tiling.innermost(reduced.blocks.axes()),
+        match self.blocks() {
+            Some(blocks) => tiling.innermost(blocks.axes()),
             None => tiling,
         }
+    }
+
+    /// What slabs are made of, if what is read is reduced block by block.
+    fn blocks(&self) -> Option<&'a Blocks> {
+        self.reduced.as_ref().and_then(|reduced| reduced.blocks)
     }
 
     fn held(&self) -> u64 {
@@ -377,7 +384,8 @@ impl<'a> Pass<'a> {
         }
         if let Some(reduced) = &self.reduced {
             let (accumulators, cost) = (reduced.accumulators)(slab);
-            let copies = copy_bytes(reduced.blocks, slab, self.info.dtype.size());
+            let size = self.info.dtype.size();
+            let copies = reduced.blocks.map_or(0, |blocks| copy_bytes(blocks, slab, size));
             // One that is filled, and one that waits to be merged.
             writing.scratch_bytes = cost.scratch_bytes.saturating_add(copies).saturating_add(2 * accumulators);
             writing.work = cost.work;
@@ -465,7 +473,7 @@ impl<'a> Pass<'a> {
     fn fit(&self, workers: usize, threads: usize, budget: u64) -> Result<Option<Candidate>> {
         let team = Team { pass: self, workers, threads, budget };
         let preferred = (self.info.bytes() / (NOMINAL_THREADS as u64 * SLABS_PER_THREAD)).min(PREFERRED_SLAB_BYTES);
-        let found = if self.reduced.is_some() {
+        let found = if self.blocks().is_some() {
             team.first(self.reduced_shapes(preferred))?
         } else if self.contiguous {
             team.first(self.contiguous_shapes(preferred))?
@@ -510,11 +518,11 @@ impl<'a> Pass<'a> {
     /// Shapes of whole blocks, the preferred first: several groups, one, ever smaller parts of one; and
     /// along the axes that are not reduced from wide to narrow.
     fn reduced_shapes(&self, preferred: u64) -> Vec<Shape> {
-        let Some(reduced) = &self.reduced else { return Vec::new() };
+        let Some(blocks) = self.blocks() else { return Vec::new() };
         let extent = |axis: usize| self.info.shape[axis].max(1);
         let size = self.info.dtype.size().max(1) as u64;
-        let axes = reduced.blocks.axes();
-        let (group, block) = (reduced.blocks.group_shape(), reduced.blocks.block_shape());
+        let axes = blocks.axes();
+        let (group, block) = (blocks.group_shape(), blocks.block_shape());
         let mut along: Vec<Shape> = Vec::new();
         // Several groups along the innermost axis; their results wait for nobody.
         if let Some(last) = group.len().checked_sub(1) {
@@ -562,8 +570,9 @@ impl<'a> Pass<'a> {
     /// The lightest slab there is, with one worker of one thread.
     fn smallest(&self) -> Result<Candidate> {
         let team = Team { pass: self, workers: 1, threads: 1, budget: 0 };
-        let shapes = if self.reduced.is_some() { self.reduced_shapes(1) } else { self.contiguous_shapes(1) };
-        if self.reduced.is_some() || self.contiguous {
+        let is_reduced = self.blocks().is_some();
+        let shapes = if is_reduced { self.reduced_shapes(1) } else { self.contiguous_shapes(1) };
+        if is_reduced || self.contiguous {
             let mut lightest = team.judge(shapes[0].clone())?;
             for shape in shapes {
                 let judged = team.judge(shape)?;
@@ -585,10 +594,11 @@ impl Reduced<'_> {
     /// Accumulators that wait for others, with slabs of this shape: those on their way up, twice since
     /// two results may be under way, and those of groups that slabs cut.
     fn waiting(&self, slab_shape: &Shape) -> u64 {
-        let (axes, group) = (self.blocks.axes(), self.blocks.group_shape());
+        let Some(blocks) = self.blocks else { return 1 };
+        let (axes, group) = (blocks.axes(), blocks.group_shape());
         let cuts = axes.iter().zip(group.iter()).position(|(axis, extent)| slab_shape[*axis] < *extent);
-        let beside = cuts.map_or(1, |cut| self.blocks.groups_inside(cut + 1));
-        2 * self.blocks.waiting().saturating_mul(beside)
+        let beside = cuts.map_or(1, |cut| blocks.groups_inside(cut + 1));
+        2 * blocks.waiting().saturating_mul(beside)
     }
 }
 

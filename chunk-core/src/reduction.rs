@@ -459,6 +459,10 @@ pub(crate) fn count(
 ///         size_of::<f64>() as u64
 ///     }
 ///
+///     fn is_exact(&self) -> bool {
+///         true
+///     }
+///
 ///     fn start(&self) -> f64 {
 ///         f64::NEG_INFINITY
 ///     }
@@ -492,6 +496,10 @@ pub trait Reduce: Sync {
 
     /// Bytes that one accumulator holds at most: counted in the plan.
     fn held_bytes(&self) -> u64;
+
+    /// Returns whether the result is the same however elements are grouped and in whatever order groups
+    /// are merged: a count, an extreme, an exact sum. Slabs of any shape then serve as blocks.
+    fn is_exact(&self) -> bool;
 
     /// Returns the accumulator of no elements.
     fn start(&self) -> Self::Accumulator;

@@ -250,6 +250,50 @@ impl Run {
     /// Those of [`Planner::reduce`], then the first that reading or `reduce` meets.
     pub fn reduce<R: Reduce>(&self, source: &dyn ChunkSource, reduce: &R) -> std::result::Result<R::Output, R::Error> {
         let plan = self.planner().reduce(source, reduce)?;
+        let accumulate = |piece: &Slab, data: &[u8]| -> std::result::Result<_, R::Error> {
+            let mut accumulator = reduce.start();
+            reduce.update(&mut accumulator, piece, data)?;
+            Ok(accumulator)
+        };
+        let result = if reduce.is_exact() {
+            self.reduce_exactly(&plan, source, reduce, &accumulate)?
+        } else {
+            self.reduce_by_blocks(&plan, source, reduce, &accumulate)?
+        };
+        reduce.finish(result.unwrap_or_else(|| reduce.start()))
+    }
+
+    /// Merges the results of slabs as they come.
+    fn reduce_exactly<R: Reduce>(
+        &self,
+        plan: &Plan,
+        source: &dyn ChunkSource,
+        reduce: &R,
+        accumulate: &Accumulate<R>,
+    ) -> std::result::Result<Option<R::Accumulator>, R::Error> {
+        let sum = Mutex::new(None);
+        let work = |slab: &Slab, data: &[u8], _: &Worker| {
+            let value = accumulate(slab, data)?;
+            match &mut *lock(&sum) {
+                Some(sum) => reduce.merge(sum, value),
+                none => {
+                    *none = Some(value);
+                    Ok(())
+                }
+            }
+        };
+        self.drive((plan, 0..plan.len(), source), &work, Delivery::AnyOrder(&mut |_, _, _, ()| Ok(())))?;
+        Ok(sum.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Merges the results of blocks as a fixed tree.
+    fn reduce_by_blocks<R: Reduce>(
+        &self,
+        plan: &Plan,
+        source: &dyn ChunkSource,
+        reduce: &R,
+        accumulate: &Accumulate<R>,
+    ) -> std::result::Result<Option<R::Accumulator>, R::Error> {
         let axes: Vec<usize> = (0..source.info().shape.len()).collect();
         let blocks = Blocks::new(source.info(), &axes);
         let size = source.info().dtype.size();
@@ -261,16 +305,12 @@ impl Run {
             Ok(())
         };
         let work = |slab: &Slab, data: &[u8], worker: &Worker| {
-            let mut partial = |piece: &Slab, packed: &[u8]| -> std::result::Result<_, R::Error> {
-                let mut accumulator = reduce.start();
-                reduce.update(&mut accumulator, piece, packed)?;
-                Ok(accumulator)
-            };
+            let mut partial = |piece: &Slab, packed: &[u8]| accumulate(piece, packed);
             partials(&blocks, (slab, data), size, worker, &mut partial, &mut |placed| put(placed))
         };
-        self.drive((&plan, 0..plan.len(), source), &work, Delivery::AnyOrder(&mut |_, _, _, ()| Ok(())))?;
+        self.drive((plan, 0..plan.len(), source), &work, Delivery::AnyOrder(&mut |_, _, _, ()| Ok(())))?;
         let (_, result) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        reduce.finish(result.unwrap_or_else(|| reduce.start()))
+        Ok(result)
     }
 
     /// Reads the slabs with these numbers and does `work` with each on several threads, then delivers
@@ -316,6 +356,10 @@ impl Done {
     }
 }
 
+/// Computes the accumulator of a piece alone.
+type Accumulate<'r, R> =
+    dyn Fn(&Slab, &[u8]) -> std::result::Result<<R as Reduce>::Accumulator, <R as Reduce>::Error> + Sync + 'r;
+
 /// A fold by two functions, as a reduction.
 struct Fold<M, G, A, E> {
     map: M,
@@ -336,6 +380,10 @@ where
 
     fn held_bytes(&self) -> u64 {
         size_of::<Option<A>>() as u64
+    }
+
+    fn is_exact(&self) -> bool {
+        false
     }
 
     fn start(&self) -> Option<A> {

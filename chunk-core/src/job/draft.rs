@@ -357,7 +357,7 @@ pub(crate) fn plan_targets(targets: &[Target], held: u64, plan: &dyn Fn(&Pass) -
             (bytes + more, Cost::new(scratch, cost.work + other.work))
         })
     };
-    let pass = Pass::reducing(read, Reduced { blocks: &blocks, accumulators: &accumulators })?;
+    let pass = Pass::reducing(read, Reduced { blocks: Some(&blocks), accumulators: &accumulators })?;
     let sinks = targets.iter().map(|target| target.sink.held_bytes()).sum();
     let more = beside(&pass.graph, sinks);
     plan(&pass.beside(more))

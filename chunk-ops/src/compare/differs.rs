@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chunk_core::{
-    ChunkSource, Cost, DType, DatasetInfo, Error, Identity, Need, Operation, Reduction, Result, Run, Slab, Stepper,
-    Work, Worker, inputs_of, read_node,
+    ChunkSource, Cost, DType, DatasetInfo, Error, Identity, Need, Operation, Reduce, Reduction, Result, Run, Slab,
+    Stepper, Work, Worker, inputs_of, read_node,
 };
 
 use super::comparison::{Comparison, Tolerance};
@@ -83,20 +83,54 @@ impl Differs {
     /// The result does not depend on the budget or the threads of the run.
     ///
     /// # Errors
-    /// Those of [`Run::fold`].
+    /// Those of [`Run::reduce`].
     pub fn find(&self, limit: usize, run: &Run) -> Result<Differences> {
-        let of_slab = |slab: &Slab, differs: &[u8]| {
-            let mut found = Differences::new(limit);
-            found.update(slab, differs);
-            Ok::<_, Error>(found)
-        };
-        let merge = |mut found: Differences, other| {
-            found.merge(other);
-            Ok(found)
-        };
-        Ok(run.fold(self, of_slab, merge)?.unwrap_or_else(|| Differences::new(limit)))
+        run.reduce(self, &Find { limit, ndim: self.info.shape.len() })
     }
 }
+
+/// The reduction that finds differences.
+struct Find {
+    limit: usize,
+    ndim: usize,
+}
+
+impl Reduce for Find {
+    type Accumulator = Differences;
+    type Output = Differences;
+    type Error = Error;
+
+    fn held_bytes(&self) -> u64 {
+        // Two lists are there while one is merged into the other.
+        let each = size_of::<Vec<u64>>() + self.ndim * size_of::<u64>();
+        (size_of::<Differences>() + 2 * self.limit.min(MOST_COUNTED) * each) as u64
+    }
+
+    fn is_exact(&self) -> bool {
+        true
+    }
+
+    fn start(&self) -> Differences {
+        Differences::new(self.limit)
+    }
+
+    fn update(&self, found: &mut Differences, piece: &Slab, differs: &[u8]) -> Result<()> {
+        found.update(piece, differs);
+        Ok(())
+    }
+
+    fn merge(&self, found: &mut Differences, later: Differences) -> Result<()> {
+        found.merge(later);
+        Ok(())
+    }
+
+    fn finish(&self, found: Differences) -> Result<Differences> {
+        Ok(found)
+    }
+}
+
+/// Longer lists grow as differences are found, and are not counted beforehand.
+const MOST_COUNTED: usize = 1 << 10;
 
 impl ChunkSource for Differs {
     fn info(&self) -> &DatasetInfo {
@@ -178,7 +212,7 @@ mod tests {
         let numbers: Vec<i32> = (0..600).collect();
         let others: Vec<i32> = numbers.iter().map(|x| if x % 70 == 31 { -x } else { *x }).collect();
         let expected: Vec<Vec<u64>> = (0..600).filter(|x| x % 70 == 31).map(|x| vec![x / 30, x % 30]).collect();
-        for (chunk, budget, threads) in [([20, 30], "1M", 1), ([7, 4], "1K", 3), ([1, 30], "4K", 2)] {
+        for (chunk, budget, threads) in [([20, 30], "1M", 1), ([7, 4], "32K", 3), ([1, 30], "64K", 2)] {
             let a = MemorySource::new([20, 30], &numbers).unwrap().with_chunk_shape(chunk).unwrap();
             let differs = Differs::new(Arc::new(a), source([20, 30], &others), Tolerance::default()).unwrap();
             let run = Run::new().budget(budget.parse().unwrap()).threads(threads);

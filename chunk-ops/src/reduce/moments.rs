@@ -1,7 +1,8 @@
 //! Count, extremes, sum, mean and variance of elements, in one pass.
 
 use chunk_core::{
-    ChunkSource, Complex, ComplexNumber, DType, Element, ElementVisitor, Error, Float, Integer, Result, Run, Scalar,
+    ChunkSource, Complex, ComplexNumber, DType, Element, ElementVisitor, Error, Float, Integer, Reduce, Result, Run,
+    Scalar, Slab,
 };
 
 use super::buckets::{Buckets, FEWEST, MOST, Parts};
@@ -79,7 +80,7 @@ struct Part {
 /// The result does not depend on the budget or the threads of the run.
 ///
 /// # Errors
-/// [`Error::UnsupportedDType`] before anything is read; else those of [`Run::fold`].
+/// [`Error::UnsupportedDType`] before anything is read; else those of [`Run::reduce`].
 ///
 /// # Examples
 /// ```
@@ -95,16 +96,43 @@ struct Part {
 pub fn moments(source: &dyn ChunkSource, run: &Run) -> Result<Moments> {
     let info = source.info();
     let none = Moments::new(&info.dtype, &info.name)?;
-    let of_slab = |bytes: &[u8]| {
-        let mut moments = none.clone();
-        moments.update_bytes(bytes)?;
+    run.reduce(source, &OfMoments(none))
+}
+
+/// Bytes of the moments of complex numbers, whose parts have two sums each: less than that.
+const MOST_HELD: u64 = 4 << 10;
+
+/// The reduction to moments; it holds those of no elements.
+struct OfMoments(Moments);
+
+impl Reduce for OfMoments {
+    type Accumulator = Moments;
+    type Output = Moments;
+    type Error = Error;
+
+    fn held_bytes(&self) -> u64 {
+        MOST_HELD
+    }
+
+    fn is_exact(&self) -> bool {
+        true
+    }
+
+    fn start(&self) -> Moments {
+        self.0.clone()
+    }
+
+    fn update(&self, moments: &mut Moments, _piece: &Slab, data: &[u8]) -> Result<()> {
+        moments.update_bytes(data)
+    }
+
+    fn merge(&self, moments: &mut Moments, later: Moments) -> Result<()> {
+        moments.merge(&later)
+    }
+
+    fn finish(&self, moments: Moments) -> Result<Moments> {
         Ok(moments)
-    };
-    let merge = |mut moments: Moments, others: Moments| {
-        moments.merge(&others)?;
-        Ok(moments)
-    };
-    Ok(run.fold(source, |_, bytes| of_slab(bytes), merge)?.unwrap_or(none))
+    }
 }
 
 impl Moments {
