@@ -15,7 +15,7 @@ pub enum AxisOrigin {
 }
 
 impl AxisOrigin {
-    /// Returns the origins for an operation along `axis` of `ndim` axes, which are all kept but this.
+    /// Returns the origins for an operation along `axis` of `ndim` axes: all others are kept.
     #[must_use]
     pub fn along(ndim: usize, axis: usize) -> Vec<Self> {
         let origin = |number| if number == axis { AxisOrigin::Computed(number) } else { AxisOrigin::Kept(number) };
@@ -46,13 +46,13 @@ impl AxisOrigin {
 /// * a computed axis has the chunk extent of the input and does not grow;
 /// * a new axis is one chunk and does not grow.
 ///
-/// Along axes that do not grow, chunks are no larger than the array. There are no chunks if the input
-/// has none, or if no axis comes from the input. Name, fill value and identity are not taken: they
-/// say something about other elements.
+/// Along axes that do not grow, chunks are no larger than the array. There are no chunks if the
+/// input has none, or if no axis comes from the input. Name, fill value and identity are not taken:
+/// they say something about other elements.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] unless there are as many origins as axes; [`Error::AxisOutOfRange`] if
-/// one names an axis that the input does not have.
+/// [`Error::InvalidArgument`] unless there are as many origins as axes; [`Error::AxisOutOfRange`]
+/// if one names an axis that the input does not have.
 ///
 /// # Examples
 /// ```

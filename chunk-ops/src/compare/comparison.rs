@@ -92,8 +92,8 @@ struct Part {
 const BLOCK_BYTES: usize = 4096;
 
 impl Comparison {
-    /// Creates the comparison, or returns `None` if elements of the two cannot be compared: they are
-    /// if both are numbers, or both of one dtype.
+    /// Creates the comparison, or returns `None` if elements of the two cannot be compared: they
+    /// are if both are numbers, or both of one dtype.
     pub(super) fn new(a: &DType, b: &DType, tolerance: Tolerance) -> Option<Self> {
         let sizes = (a.size(), b.size());
         let (a, b) = (base(a), base(b));
@@ -109,7 +109,7 @@ impl Comparison {
         Some(Comparison { sizes, parts, tolerance, by_bytes: a == b && !exact })
     }
 
-    /// Sets a byte of `differs` for each element of two packed buffers: 1 where they differ, else 0.
+    /// Sets a byte of `differs` for each element of two buffers: 1 where they differ, else 0.
     pub(super) fn mark(&self, a: &[u8], b: &[u8], differs: &mut [u8]) {
         let (size_a, size_b) = (self.sizes.0.max(1), self.sizes.1.max(1));
         if self.by_bytes {

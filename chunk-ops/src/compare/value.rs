@@ -78,7 +78,8 @@ impl Value {
         }
         let (distance, size) = (self.distance(b), b.size());
         let most = tolerance.absolute + tolerance.relative * size;
-        // Infinities are equal to themselves alone; without a tolerance nothing is that was not equal above.
+        // Infinities are equal to themselves alone. Without a tolerance, nothing is equal that was
+        // not so above.
         distance.is_finite() && size.is_finite() && most > 0.0 && distance <= most
     }
 

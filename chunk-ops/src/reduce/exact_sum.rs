@@ -9,9 +9,9 @@ use super::saved::Saved;
 
 /// A sum of numbers without rounding: the result has the same bits whatever the order.
 ///
-/// The sum is a fixed-point number wide enough for as many of the largest doubles as a `u64` counts.
-/// It is rounded once, when its value is asked for. Merging two sums is as if one had been given all
-/// numbers; NaN and infinities count as in any sum.
+/// The sum is a fixed-point number wide enough for as many of the largest doubles as a `u64`
+/// counts. It is rounded once, when its value is asked for. Merging two sums is as if one had been
+/// given all numbers; NaN and infinities count as in any sum.
 ///
 /// # Memory
 /// [`ExactSum::held_bytes`], about 600 bytes. [`ExactSum::update`] takes 64 KiB for its own time if
@@ -129,7 +129,7 @@ impl ExactSum {
     /// Restores a sum from its bytes.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`](chunk_core::Error::InvalidArgument) if they are not those of a sum.
+    /// [`Error::InvalidArgument`](chunk_core::Error::InvalidArgument) if they are not a sum's.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Saved::read_all(bytes, ExactSum::load)
     }

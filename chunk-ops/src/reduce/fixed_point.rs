@@ -5,8 +5,8 @@ use super::saved::Saved;
 
 /// A sum of numbers, each an integer of up to 128 bits times a power of two.
 ///
-/// `BELOW` of its `LIMBS` are below one. A limb counts 64 bits and holds 128, so that carrying waits
-/// for the end.
+/// `BELOW` of its `LIMBS` are below one. A limb counts 64 bits and holds 128, so that carrying
+/// waits for the end.
 #[derive(Clone, Debug)]
 pub(super) struct FixedPoint<const BELOW: usize, const LIMBS: usize>(Box<[i128; LIMBS]>);
 

@@ -15,14 +15,14 @@ use super::seen::{NOT_A_TIME, Seen, order, real, real_and_imaginary};
 /// Count, least and greatest value, sum, mean and variance of some elements.
 ///
 /// An accumulator: [update](Moments::update) it with elements, [merge](Moments::merge) others into
-/// it, then ask for results. Sums are exact, so results have the same bits whatever the order of the
-/// elements and however they were cut into pieces, and nothing cancels.
+/// it, then ask for results. Sums are exact, so results have the same bits whatever the order of
+/// the elements and however they were cut into pieces, and nothing cancels.
 ///
 /// # Elements
 /// * Numbers and bools, those inside of fixed arrays and enumerations included.
 /// * NaN, and complex numbers with a part that is NaN, are counted and left out of everything else.
-/// * Complex numbers are ordered by their real parts, then by their imaginary parts, as NumPy orders
-///   them. Of zeros, -0.0 is the lesser.
+/// * Complex numbers are ordered by their real parts, then by their imaginary parts, as NumPy
+///   orders them. Of zeros, -0.0 is the lesser.
 /// * Times have extremes and a count of what is not a time, but no sum.
 ///
 /// # Memory
@@ -169,7 +169,7 @@ impl Moments {
     /// Adds packed elements of the dtype that the moments are made for, as a source gives them.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if `bytes` is not aligned, or holds a bool that is neither 0 nor 1.
+    /// [`Error::InvalidArgument`] if `bytes` is not aligned, or a bool is neither 0 nor 1.
     pub fn update_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         let dtype = self.dtype.clone();
         let updated = match dtype {
@@ -266,7 +266,7 @@ impl Moments {
         (size_of::<Self>() + extremes) as u64 + self.parts.iter().map(part).sum::<u64>()
     }
 
-    /// Returns the moments as bytes, from which [`Moments::from_bytes`] restores them on any machine.
+    /// Returns the moments as bytes. [`Moments::from_bytes`] restores them on any machine.
     ///
     /// Moments that are equal give equal bytes, whatever pieces they were made of.
     #[must_use]
@@ -338,8 +338,8 @@ impl Moments {
         if self.parts.iter().any(|part| !part.sum.is_finite()) {
             return Some(f64::NAN);
         }
-        // count times the sum of squared distances is count times the sum of squares, less the square
-        // of the sum: exact, and never negative.
+        // count times the sum of squared distances is count times the sum of squares, less the
+        // square of the sum: exact, and never negative.
         let total = self.parts.iter().fold(Natural::new([]), |total, part| {
             let sum = part.sum.finite().carried().1;
             let squares = part.squares.carried().1.times(&Natural::new([self.count]));

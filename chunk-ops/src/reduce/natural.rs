@@ -107,7 +107,8 @@ pub(super) struct Rounded {
 impl Rounded {
     /// Returns the nearest double: infinite if the value is too large.
     pub(super) fn value(self) -> f64 {
-        // Bits below the smallest double. The eleven that no double has room for are rounded when it is made.
+        // Bits below the smallest double. The eleven that no double has room for are rounded when
+        // it is made.
         let excess = SMALLEST - self.exponent;
         if excess <= 11 {
             return scaled(self.mantissa as f64, self.exponent);
