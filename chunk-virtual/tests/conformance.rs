@@ -4,8 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use chunk_core::{
-    ChunkSource, ChunkSourceExt, DType, DatasetInfo, Identity, Location, MemoryBackend, MemorySource, Registry,
-    Sharding, Slab,
+    ChunkSource, ChunkSourceExt, DType, DatasetInfo, Identity, Location, MemoryBackend, MemorySource, Registry, Slab,
 };
 use chunk_testkit::{PeakAlloc, SourceCase, alone, source_conformance};
 use chunk_virtual::{
@@ -177,7 +176,7 @@ mod hdf5 {
 
     use chunk_core::{
         Attribute, Backend, ChunkSink, ChunkSource, Cost, CreateOptions, DatasetInfo, Entry, Growing, Location,
-        OpenPolicy, Registry, Result, Slab, Worker,
+        OpenPolicy, Registry, Result, Sharding, Slab, Worker,
     };
     use chunk_testkit::{Description, alone, backend_rules};
     use chunk_virtual::hdf5::VirtualHdf5;
