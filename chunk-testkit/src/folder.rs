@@ -38,6 +38,17 @@ impl Folder {
         let read = |name: &String| fs::read(self.0.join(name)).expect("a file of the test can be read");
         self.names().into_iter().map(|name| (name.clone(), read(&name))).collect()
     }
+
+    /// Makes a file in it, in place of one that is there.
+    pub(crate) fn put(&self, name: &str, content: impl AsRef<[u8]>) {
+        self.remove(name);
+        fs::write(self.0.join(name), content).expect("the test's folder can be written to");
+    }
+
+    /// Removes a file, if it is there.
+    pub(crate) fn remove(&self, name: &str) {
+        let _ = fs::remove_file(self.0.join(name));
+    }
 }
 
 impl Drop for Folder {

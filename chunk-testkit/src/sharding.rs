@@ -8,7 +8,7 @@ use chunk_core::{
     Sharding, Slab, Worker,
 };
 
-use crate::bad_files::{cuts, replace, some_damages};
+use crate::bad_files::{cuts, some_damages};
 use crate::case::part_of;
 use crate::description::{Description, Place};
 use crate::failure::{Failure, Outcome, ensure, shown, works};
@@ -238,8 +238,7 @@ pub fn refuses_what_is_no_shard_of_it(backend: &Description) -> Outcome {
             };
             return Err(Failure::new(&parts.place.location, "Error::ShardMismatch", found));
         }
-        let foreign = parts.path("letter");
-        std::fs::write(&foreign, "Dear reader").expect("the test's folder can be written to");
+        parts.folder.put("letter", "Dear reader");
         let opened = parts.try_open("letter", parts.array.info(), &backend.options());
         ensure(matches!(opened, Err(Error::AlreadyExists { .. })), || {
             Failure::new(
@@ -248,7 +247,7 @@ pub fn refuses_what_is_no_shard_of_it(backend: &Description) -> Outcome {
                 format!("{opened:?}"),
             )
         })?;
-        std::fs::remove_file(&foreign).expect("the test's folder can be written to");
+        parts.folder.remove("letter");
         let existing = backend.place();
         backend.write(&existing, &parts.array)?;
         let info = parts.array.info().clone();
@@ -307,10 +306,9 @@ pub fn a_damaged_shard_is_never_believed(backend: &Description) -> Outcome {
     for (damaged, content) in &sound {
         for (way, bytes) in cuts(content).into_iter().chain(some_damages(content)) {
             for (name, content) in &sound {
-                let _ = std::fs::remove_file(parts.path(name));
-                std::fs::write(parts.path(name), content).expect("the test's folder can be written to");
+                parts.folder.put(name, content);
             }
-            replace(&parts.path(damaged), &bytes);
+            parts.folder.put(damaged, &bytes);
             let checked = catch_unwind(AssertUnwindSafe(|| is_not_believed(&parts, &shards)));
             let outcome = checked.unwrap_or_else(|_| Err(Failure::new(&parts.place.location, "no panic", "a panic")));
             outcome.map_err(|failure| failure.at(format!("{damaged}, {way}")))?;

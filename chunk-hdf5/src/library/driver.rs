@@ -64,7 +64,7 @@ pub(crate) fn create_assembled(file: Shared) -> Result<hdf5::File> {
 /// Calls `open` with a property list of file access whose driver is of this class, for `file`.
 fn through(class: &'static Class, file: Shared, open: impl FnOnce(hid_t) -> hid_t) -> Result<hdf5::File> {
     let list = access_list()?;
-    sync(|| {
+    let opened = sync(|| {
         // SAFETY: the class has the layout of the library's `H5FD_class_t` and lives as long as the program.
         let driver = check(unsafe { H5FDregister(class) })?;
         let info = Info { file: &raw const file };
@@ -77,7 +77,9 @@ fn through(class: &'static Class, file: Shared, open: impl FnOnce(hid_t) -> hid_
         let id = check(open(list.id()))?;
         // SAFETY: a fresh identifier of a file, whose one reference passes to the binding.
         unsafe { hdf5::from_id(id) }
-    })
+    });
+    drop(file); // no longer pointed to
+    opened
 }
 
 /// Hands all that the library holds of the file to its driver.

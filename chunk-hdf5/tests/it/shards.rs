@@ -63,7 +63,9 @@ impl Job {
     /// Writes again what the shard does not hold: how many tasks.
     fn complete(&self, shard: &dyn Shard) -> usize {
         let missing: Vec<_> = self.tasks.iter().filter(|task| !self.holds(shard, task)).collect();
-        missing.iter().for_each(|task| self.write(shard, task));
+        for task in &missing {
+            self.write(shard, task);
+        }
         missing.len()
     }
 

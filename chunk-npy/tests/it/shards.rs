@@ -37,7 +37,7 @@ impl Job {
     }
 
     /// Writes again what the shard does not hold: how many rows.
-    fn complete(&self, shard: &dyn Shard) -> usize {
+    fn complete(shard: &dyn Shard) -> usize {
         let worker = Worker::new();
         let mut missing = 0;
         for (slab, elements) in (0..ROWS).map(row) {
@@ -63,7 +63,7 @@ impl Job {
 fn whatever_is_cut_off_or_changed_is_written_again() {
     let job = Job::new();
     let shard = job.open("shard").unwrap();
-    assert_eq!(job.complete(&*shard), ROWS as usize);
+    assert_eq!(Job::complete(&*shard), ROWS as usize);
     drop(shard);
     let (path, log) = (job.path("shard"), job.path("shard.log"));
     let (data, records) = (fs::read(&path).unwrap(), fs::read(&log).unwrap());
@@ -77,7 +77,7 @@ fn whatever_is_cut_off_or_changed_is_written_again() {
         fs::write(&path, bytes).unwrap();
         fs::write(&log, record_bytes).unwrap();
         let shard = job.open("shard").unwrap();
-        let missing = job.complete(&*shard);
+        let missing = Job::complete(&*shard);
         let is_sound = bytes[header.min(bytes.len())..] == data[header..] && *record_bytes == records;
         assert_eq!(missing == 0, is_sound, "case {number}: {missing} rows are written again");
         shard.finish().unwrap();
@@ -95,7 +95,7 @@ fn changed(bytes: &[u8], at: usize) -> Vec<u8> {
 fn what_nobody_asked_for_is_looked_at_before_it_is_published() {
     let job = Job::new();
     let shard = job.open("shard").unwrap();
-    job.complete(&*shard);
+    Job::complete(&*shard);
     drop(shard);
     let mut data = fs::read(job.path("shard")).unwrap();
     let last = data.len() - 1;
@@ -104,7 +104,7 @@ fn what_nobody_asked_for_is_looked_at_before_it_is_published() {
     assert!(matches!(job.open("shard").unwrap().finish(), Err(Error::Corrupt { .. })));
     assert!(!job.path("x.npy").exists());
     let shard = job.open("shard").unwrap();
-    assert_eq!(job.complete(&*shard), 1);
+    assert_eq!(Job::complete(&*shard), 1);
     shard.finish().unwrap();
     job.check("mended");
 }
@@ -113,7 +113,7 @@ fn what_nobody_asked_for_is_looked_at_before_it_is_published() {
 fn damage_is_not_joined() {
     let job = Job::new();
     let shard = job.open("shard").unwrap();
-    job.complete(&*shard);
+    Job::complete(&*shard);
     drop(shard);
     let join = || {
         let info = DatasetInfo::new([ROWS, WIDTH], DType::F64);

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chunk_core::{Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, OpenPolicy, Result, Sharding};
+use chunk_core::{
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location,
+    OpenPolicy, Result, Sharding,
+};
 
 use crate::sink::RawSink;
 use crate::source::RawSource;
