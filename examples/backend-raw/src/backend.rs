@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chunk_core::{Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location, OpenPolicy, Result, Sharding};
+use chunk_core::{
+    Attribute, Backend, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Entry, Error, Growing, Location,
+    OpenPolicy, Result, Sharding,
+};
 
 use crate::sink::RawSink;
 use crate::source::RawSource;
@@ -53,7 +56,7 @@ impl Backend for Raw {
     }
 
     fn sharding(&self) -> Option<&dyn Sharding> {
-        None
+        None // an array is made in one run
     }
 
     fn opening(&self, _policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {
