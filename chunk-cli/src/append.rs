@@ -1,15 +1,18 @@
 //! `chunk append`: adds datasets to the end of another.
 
-use chunk_core::{Backend, ChunkSink, DatasetInfo, Error, Location, Result, Run};
+use std::sync::Arc;
+
+use chunk_core::{Backend, ChunkSink, DatasetInfo, Error, Location, Output, Result, Run};
 use clap::Args;
 
 use crate::Context;
 use crate::dataset::{DatasetArg, dataset};
 use crate::failure::Outcome;
 use crate::inputs::Inputs;
+use crate::job::{JobOptions, Making};
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
-use crate::report::{Report, check_apart, described, output_location, plan_copy};
+use crate::report::{Report, check_apart, described, output_location, with_overwrite_hint};
 
 /// Adds datasets to the end of another, which is made if it is not there
 ///
@@ -51,7 +54,7 @@ impl AppendArgs {
         self.output_options.check_unused(sink.info())?;
         let end = sink.info().shape.get(inputs.axis).copied().unwrap_or(0);
         let plan = run.planner().append(std::slice::from_ref(&inputs.source), &*sink, inputs.axis, end)?;
-        let job = self.job(inputs, sink.info(), plan.bytes(), plan.describe());
+        let report = self.report(inputs, sink.info(), plan.bytes(), plan.describe());
         report.execute(run, &self.run, out, |run| run.append_planned(&plan, sink))
     }
 
@@ -61,16 +64,20 @@ impl AppendArgs {
         let mut info = described(inputs.source.info());
         let most = (0..info.shape.len()).map(|axis| (axis != inputs.axis).then(|| info.shape[axis]));
         info.max_shape = Some(most.collect());
-        let planned =
-            plan_copy(&context.registry, run, &inputs.source, &output, info, &self.output_options, Vec::new());
-        let (plan, sink) = planned?;
-        let job = self.job(inputs, sink.info(), plan.bytes(), plan.describe());
-        report.execute(run, &self.run, out, |run| run.copy_planned(&plan, &inputs.source, sink))
+        let info = self.output_options.wished(info)?;
+        let options = self.output_options.create_options();
+        let report = self.report(inputs, &info.clone().with_name(output.to_string()), info.bytes(), String::new());
+        let source = Arc::clone(&inputs.source);
+        let to = Output::at(source, info, &context.registry, output.clone(), options.clone())?;
+        let to = to.checked(|created| self.output_options.check_granted(created));
+        let hint = |error| with_overwrite_hint(error, &options);
+        let making = Making { output: to, location: output, report, words: Vec::new(), hint: &hint };
+        making.execute(run, &self.run, &JobOptions::default(), out)
     }
 
-    fn job(&self, inputs: &Inputs, output: &DatasetInfo, bytes: u64, plan: String) -> Job {
+    fn report(&self, inputs: &Inputs, output: &DatasetInfo, bytes: u64, plan: String) -> Report {
         let output = output.name.clone();
-        Job { what: format!("append to {output}"), input: inputs.name(), output, bytes, plan, json: self.json }
+        Report { what: format!("append to {output}"), input: inputs.name(), output, bytes, plan, json: self.json }
     }
 
     /// The sink that adds to the output, if that is there and not to be replaced.

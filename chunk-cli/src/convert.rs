@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use chunk_core::{Attribute, Casting, ChunkSource, Conversion, DType, Location, Result, cast_if_needed};
+use chunk_core::{Attribute, Casting, ChunkSource, Conversion, DType, Location, Output, Result, cast_if_needed};
 use clap::Args;
 
 use crate::Context;
 use crate::dataset::{Dataset, DatasetArg, dataset};
 use crate::failure::{Outcome, say};
+use crate::job::{JobOptions, Making, absolute_words};
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
-use crate::report::{Report, check_apart, described, output_location, plan_copy};
+use crate::report::{Report, check_apart, described, output_location, with_overwrite_hint};
 
 /// Copies a dataset: to another format, with other chunks, another filter or another dtype
 ///
@@ -39,6 +40,8 @@ pub(crate) struct ConvertArgs {
     #[command(flatten)]
     output_options: OutputOptions,
     #[command(flatten)]
+    jobs: JobOptions,
+    #[command(flatten)]
     run: RunOptions,
 }
 
@@ -49,19 +52,35 @@ impl ConvertArgs {
         check_apart(&context.registry, &input, &output)?;
         let attributes = self.attributes(context, &input, &source.info().dtype)?;
         let source = self.cast(source)?;
-        let run = self.run.to_run(context);
-        let info = described(source.info());
-        let planned = plan_copy(&context.registry, &run, &source, &output, info, &self.output_options, attributes);
-        let (plan, sink) = planned?;
+        let info = self.output_options.wished(described(source.info()))?;
+        let options = self.output_options.create_options().with_attributes(attributes);
         let report = Report {
             what: format!("convert {}", self.input),
             input: self.input.to_string(),
-            output: sink.info().name.clone(),
-            bytes: plan.bytes(),
-            plan: plan.describe(),
+            output: output.to_string(),
+            bytes: info.bytes(),
+            plan: String::new(),
             json: self.json,
         };
-        report.execute(&run, &self.run, out, |run| run.copy_planned(&plan, &source, sink))
+        let words = self.words(context, &output)?;
+        let to = Output::at(source, info, &context.registry, output.clone(), options.clone())?;
+        let to = to.checked(|created| self.output_options.check_granted(created));
+        let hint = |error| with_overwrite_hint(error, &options);
+        let making = Making { output: to, location: output, report, words, hint: &hint };
+        making.execute(&self.run.to_run(context), &self.run, &self.jobs, out)
+    }
+
+    /// The command as another process would be given it.
+    fn words(&self, context: &Context, output: &Location) -> Result<Vec<String>> {
+        let mut words = vec!["convert".to_owned(), self.input.absolute_words()?, absolute_words(output)?];
+        if let Some(dtype) = &self.dtype {
+            words.push(format!("--dtype={dtype}"));
+            words.push(format!("--casting={}", self.casting));
+        }
+        words.extend(self.output_options.words());
+        words.extend(self.run.words());
+        words.extend(context.opening_words.iter().cloned());
+        Ok(words)
     }
 
     /// The attributes that come along; those that cannot are told.

@@ -9,6 +9,7 @@ use chunk_hdf5::Hdf5Strings;
 use chunk_virtual::{AnySource, Indices, Selected, SourcePool, VirtualSource};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
+use crate::job::absolute_words;
 use crate::names::{expand, named, with_path};
 use crate::places::Places;
 use crate::variable::Text;
@@ -39,6 +40,14 @@ impl DatasetArg {
             None => None,
         };
         Ok(DatasetArg { whole: text.parse()?, selected })
+    }
+
+    /// The same as any process finds it: with an absolute path.
+    ///
+    /// # Errors
+    /// As [`absolute_words`].
+    pub(crate) fn absolute_words(&self) -> Result<String> {
+        absolute_words(&self.whole)
     }
 
     /// All of the text as a name.

@@ -12,16 +12,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chunk_core::{
-    Budget, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Error, Job, Location, Plan, Result, Run,
+    Budget, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Error, Job, Location, Output, Plan, Result, Run,
 };
+use chunk_ops::{AxisOrigin, output_info};
 use clap::Args;
 
 use crate::Context;
 use crate::failure::{Failure, Outcome};
-use crate::fft;
 use crate::options::{OVERWRITE_HINT, RunOptions};
 use crate::output::{Out, one_line, print, print_now, rate_text};
-use noise::Noise;
+pub(crate) use noise::Noise;
 
 /// Makes a Blosc-compressed HDF5 dataset, transforms it along both axes, verifies the result and says how fast
 #[derive(Debug, Args)]
@@ -129,8 +129,10 @@ impl Demo<'_> {
     fn plan_transform(&self, source: Arc<dyn ChunkSource>, axis: usize, name: &str) -> Result<Job> {
         let input = source.info().clone();
         let node = chunk_ops::fft(source, axis)?;
-        let info = fft::output_info(&input, node.info(), axis);
-        fft::plan(&self.context.registry, node, &self.run, &self.location(name), &info, &self.options())
+        let info = output_info(&input, node.info(), &AxisOrigin::along(input.shape.len(), axis))?;
+        let registry = &self.context.registry;
+        let output = Output::at(Arc::new(node), info, registry, self.location(name), self.options())?;
+        Job::plan(&self.run, &[output], &self.folder)
     }
 
     /// The plans of all that will be done, with the noise itself in place of the file that is not there yet. Refuses

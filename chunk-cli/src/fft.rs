@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use chunk_core::{ChunkSource, CreateOptions, DatasetInfo, Job, Location, Output, Registry, Result, Run};
-use chunk_ops::Fft;
+use chunk_core::{ChunkSource, Location, Output, Result};
+use chunk_ops::{AxisOrigin, Fft, output_info};
 use clap::Args;
 
 use crate::Context;
 use crate::dataset::{Dataset, DatasetArg, dataset};
 use crate::failure::Outcome;
-use crate::names::{axis_of, folder};
+use crate::job::{JobOptions, Making, absolute_words};
+use crate::names::axis_of;
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::Out;
 use crate::report::{Report, check_apart, output_location, with_overwrite_hint};
@@ -44,6 +45,8 @@ pub(crate) struct FftArgs {
     #[command(flatten)]
     output_options: OutputOptions,
     #[command(flatten)]
+    jobs: JobOptions,
+    #[command(flatten)]
     run: RunOptions,
 }
 
@@ -55,19 +58,36 @@ impl FftArgs {
         check_apart(&context.registry, &input, &output)?;
         let input = source.info().clone();
         let node = self.node(source, axis)?;
-        let info = self.output_options.wished(output_info(&input, node.info(), axis))?;
+        let info = output_info(&input, node.info(), &AxisOrigin::along(input.shape.len(), axis))?;
+        let info = self.output_options.wished(info)?;
         let options = self.output_options.create_options();
-        let run = self.run.to_run(context);
-        let planned = plan(&context.registry, node, &run, &output, &info, &options)?;
         let report = Report {
             what: format!("fft {}", self.input),
             input: self.input.to_string(),
             output: output.to_string(),
             bytes: info.bytes(),
-            plan: planned.describe(),
+            plan: String::new(),
             json: self.json,
         };
-        report.execute(&run, &self.run, out, |run| planned.execute(run))
+        let words = self.words(context, axis, &output)?;
+        let to = Output::at(Arc::new(node), info, &context.registry, output.clone(), options.clone())?;
+        let to = to.checked(|created| self.output_options.check_granted(created));
+        let hint = |error| with_overwrite_hint(error, &options);
+        let making = Making { output: to, location: output, report, words, hint: &hint };
+        making.execute(&self.run.to_run(context), &self.run, &self.jobs, out)
+    }
+
+    /// The command as another process would be given it.
+    fn words(&self, context: &Context, axis: usize, output: &Location) -> Result<Vec<String>> {
+        let mut words = vec!["fft".to_owned(), self.input.absolute_words()?, absolute_words(output)?];
+        words.push(format!("--axis={axis}"));
+        words.extend(self.inverse.then(|| "--inverse".to_owned()));
+        words.extend(self.real.then(|| "--real".to_owned()));
+        words.extend(self.length.map(|length| format!("--length={length}")));
+        words.extend(self.output_options.words());
+        words.extend(self.run.words());
+        words.extend(context.opening_words.iter().cloned());
+        Ok(words)
     }
 
     fn node(&self, source: Arc<dyn ChunkSource>, axis: usize) -> Result<Fft> {
@@ -84,42 +104,11 @@ impl FftArgs {
     }
 }
 
-/// Plans to write `node` to `output`: refuses what cannot be done before anything is created.
-pub(crate) fn plan(
-    registry: &Registry,
-    node: Fft,
-    run: &Run,
-    output: &Location,
-    info: &DatasetInfo,
-    options: &CreateOptions,
-) -> Result<Job> {
-    let build = |info: DatasetInfo| registry.create(output, info, options);
-    Job::plan(run, vec![Output::new(Arc::new(node), info.clone(), build)], folder(output.path()))
-        .map_err(|error| with_overwrite_hint(error, options))
-}
-
-/// What the transform of `input` along `axis` is as a dataset: with the input's chunks and growth where they fit.
-pub(crate) fn output_info(input: &DatasetInfo, transform: &DatasetInfo, axis: usize) -> DatasetInfo {
-    let shape = &transform.shape;
-    let mut info = DatasetInfo::new(shape.clone(), transform.dtype.clone());
-    let most = input.max_shape.as_ref().map(|most| {
-        let most = most.iter().enumerate();
-        most.map(|(other, extent)| if other == axis { Some(shape[axis]) } else { *extent }).collect::<Vec<_>>()
-    });
-    let grows = |axis: usize| most.as_ref().is_some_and(|most| most[axis] != Some(shape[axis]));
-    info.chunk_shape = input.chunk_shape.as_ref().map(|chunk| {
-        let clipped = |axis: usize| if grows(axis) { chunk[axis] } else { chunk[axis].min(shape[axis].max(1)) };
-        (0..chunk.len()).map(clipped).collect()
-    });
-    info.max_shape = most.clone().filter(|_| (0..shape.len()).any(grows));
-    info
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::chunk;
-    use chunk_core::{ChunkSourceExt, Complex, DType, MemoryBackend, MemorySource};
+    use chunk_core::{ChunkSourceExt, Complex, DType, MemoryBackend, MemorySource, Registry};
 
     const QUIET: [&str; 2] = ["--progress", "never"];
 
@@ -215,21 +204,5 @@ mod tests {
         assert_eq!(object["output"], "memory:y::/data");
         assert!(object["seconds"].is_f64() && object["bytes_per_second"].is_f64());
         assert!(object["plan"].as_str().unwrap().contains("slabs"));
-    }
-
-    #[test]
-    fn the_output_keeps_chunks_and_growth_but_along_the_axis() {
-        let input = DatasetInfo::new([0, 100], DType::F64).with_chunk_shape([1024, 64]);
-        let input = input.with_max_shape([None, Some(200)]);
-        let transform = DatasetInfo::new([0, 51], DType::ComplexF64);
-        let along_1 = output_info(&input, &transform, 1);
-        assert_eq!(along_1.chunk_shape, Some([1024, 51].into()));
-        assert_eq!(along_1.max_shape, Some(vec![None, Some(51)]));
-        let transform = DatasetInfo::new([0, 100], DType::ComplexF64);
-        let along_0 = output_info(&input, &transform, 0);
-        assert_eq!(along_0.chunk_shape, Some([1, 64].into()));
-        assert_eq!(along_0.max_shape, Some(vec![Some(0), Some(200)]));
-        let fixed = output_info(&DatasetInfo::new([7], DType::F64), &DatasetInfo::new([7], DType::ComplexF64), 0);
-        assert_eq!((fixed.chunk_shape, fixed.max_shape), (None, None));
     }
 }

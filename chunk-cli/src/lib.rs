@@ -17,6 +17,7 @@
 mod append;
 mod array_text;
 mod attribute;
+mod calibrate;
 mod cancel;
 mod contained;
 mod convert;
@@ -28,7 +29,8 @@ mod fft;
 mod hash;
 mod info;
 mod inputs;
-
+mod job;
+mod job_command;
 mod ls;
 mod names;
 mod options;
@@ -49,7 +51,7 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use chunk_core::{Backend, CancelToken, FilledCount, OpenPolicy, Registry};
+use chunk_core::{Backend, Calibration, CancelToken, FilledCount, OpenPolicy, Registry};
 use chunk_hdf5::ReadOptions;
 use chunk_npy::Npy;
 use chunk_virtual::ManifestBackend;
@@ -92,6 +94,9 @@ enum Command {
     Verify(verify::VerifyArgs),
     Recover(recover::RecoverArgs),
     Fft(fft::FftArgs),
+    Work(job_command::WorkArgs),
+    Job(job_command::JobArgs),
+    Calibrate(calibrate::CalibrateArgs),
     Demo(demo::DemoArgs),
     /// Writes completions for a shell
     Completions {
@@ -107,6 +112,10 @@ pub(crate) struct Context {
     /// Whether links and sources may lead out of the folder of their file.
     pub(crate) outside: bool,
     pub(crate) cancel: CancelToken,
+    /// How fast the machine is.
+    pub(crate) calibration: Calibration,
+    /// What a job's command says of other files.
+    pub(crate) opening_words: Vec<String>,
 }
 
 /// The formats of this workspace: HDF5, its virtual datasets included, as PyTables writes it with the scheme `pytables`,
@@ -138,7 +147,13 @@ fn opening(given: Registry, policy: &OpenPolicy) -> Registry {
 fn execute(cli: &Cli, registry: Registry, cancel: CancelToken, out: &mut Out) -> Outcome {
     let filled = FilledCount::default();
     let policy = cli.opening.policy(&filled);
-    let context = Context { registry: opening(registry, &policy), outside: policy.outside, cancel };
+    let context = Context {
+        registry: opening(registry, &policy),
+        outside: policy.outside,
+        cancel,
+        calibration: calibrate::load(),
+        opening_words: cli.opening.words(),
+    };
     let outcome = cli.command.run(&context, out);
     match filled.elements() {
         0 => {}
@@ -158,7 +173,7 @@ pub fn run(registry: Registry, args: impl IntoIterator<Item = OsString>) -> Exit
     let cancel = CancelToken::new();
     let outcome = contained::run(|| {
         let mut out = BufWriter::new(io::stdout());
-        let cli = Cli::try_parse_from(args).map_err(Failure::CommandLine)?;
+        let cli = Cli::parse_command(args)?;
         if cli.command.takes_long() {
             cancel::listen(&cancel);
         }
@@ -168,10 +183,25 @@ pub fn run(registry: Registry, args: impl IntoIterator<Item = OsString>) -> Exit
     ExitCode::from(outcome.err().map_or(0, |failure| failure.report()))
 }
 
+impl Cli {
+    /// Reads the command line; what continues a job is the command of that job.
+    fn parse_command(args: Vec<OsString>) -> std::result::Result<Self, Failure> {
+        let cli = Cli::try_parse_from(args).map_err(Failure::CommandLine)?;
+        let words = match &cli.command {
+            Command::Work(args) => Some(args.command()?),
+            Command::Job(args) => args.command()?,
+            _ => None,
+        };
+        let Some(words) = words else { return Ok(cli) };
+        let words = [OsString::from("chunk")].into_iter().chain(words);
+        Cli::try_parse_from(words).map_err(Failure::CommandLine)
+    }
+}
+
 impl Command {
     /// Whether the command is one run or more, which a signal ends cleanly.
     fn takes_long(&self) -> bool {
-        !matches!(self, Command::Ls(_) | Command::Info(_) | Command::Completions { .. })
+        !matches!(self, Command::Ls(_) | Command::Info(_) | Command::Job(_) | Command::Completions { .. })
     }
 
     fn run(&self, context: &Context, out: &mut Out) -> Outcome {
@@ -188,6 +218,9 @@ impl Command {
             Command::Verify(args) => args.run(context, out),
             Command::Recover(args) => args.run(context, out),
             Command::Fft(args) => args.run(context, out),
+            Command::Work(_) => unreachable!("it is the command of its job"),
+            Command::Job(args) => args.run(out),
+            Command::Calibrate(args) => args.run(context, out),
             Command::Demo(args) => args.run(context, out),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
@@ -216,7 +249,21 @@ mod tests {
     fn writes_completions_that_know_the_commands() {
         let script = chunk(Registry::new(), ["completions", "bash"]).unwrap();
         for command in [
-            "ls", "info", "show", "stats", "hash", "convert", "append", "stack", "diff", "verify", "recover", "fft",
+            "ls",
+            "info",
+            "show",
+            "stats",
+            "hash",
+            "convert",
+            "append",
+            "stack",
+            "diff",
+            "verify",
+            "recover",
+            "fft",
+            "work",
+            "job",
+            "calibrate",
             "demo",
         ] {
             assert!(script.contains(&format!("chunk__subcmd__{command}")), "{command}");

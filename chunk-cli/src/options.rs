@@ -47,6 +47,16 @@ enum WhatIsMissing {
 }
 
 impl OpenOptions {
+    /// The same as words of a command line.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if matches!(self.missing, WhatIsMissing::Fill) {
+            words.push("--missing=fill".to_owned());
+        }
+        words.extend(self.unsafe_links.then(|| "--unsafe-links".to_owned()));
+        words
+    }
+
     /// The policy, with what is filled counted.
     pub(crate) fn policy(&self, filled: &FilledCount) -> OpenPolicy {
         let missing = match self.missing {
@@ -115,6 +125,18 @@ impl OutputOptions {
         }
     }
 
+    /// The same as words of a command line.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if let Some(chunks) = &self.chunks {
+            let extents: Vec<String> = chunks.iter().map(ToString::to_string).collect();
+            words.push(format!("--chunks={}", extents.join(",")));
+        }
+        words.extend(self.filter.as_ref().map(|filter| format!("--filter={filter}")));
+        words.extend(self.overwrite.then(|| "--overwrite".to_owned()));
+        words
+    }
+
     /// What the output is to be: `info` with the chunks asked for.
     pub(crate) fn wished(&self, mut info: DatasetInfo) -> Result<DatasetInfo, Error> {
         info.chunk_shape = self.chunks.clone().or(info.chunk_shape);
@@ -126,7 +148,7 @@ impl OutputOptions {
 impl RunOptions {
     /// The run that these options describe, which nobody watches yet.
     pub(crate) fn to_run(&self, context: &Context) -> Run {
-        let run = Run::new().cancel(context.cancel.clone());
+        let run = Run::new().cancel(context.cancel.clone()).calibration(context.calibration);
         let run = run.budget(self.budget());
         match self.threads {
             Some(threads) => run.threads(threads.into()),
@@ -136,6 +158,11 @@ impl RunOptions {
 
     pub(crate) fn budget(&self) -> Budget {
         self.memory.unwrap_or_default()
+    }
+
+    /// The options that a job's command needs: the budget that it was planned with.
+    pub(crate) fn words(&self) -> Vec<String> {
+        vec![format!("--memory={}", self.budget().bytes())]
     }
 
     /// `run` with its progress shown, as that of `what`.

@@ -1,15 +1,13 @@
-//! What the commands that make an output have in common: where it goes, its plan, the work, what is said of it.
+//! What the commands that make an output have in common: where it goes, and what is said of it.
 
 use std::time::Instant;
 
-use chunk_core::{
-    Attribute, Bytes, ChunkSink, ChunkSource, CreateOptions, DatasetInfo, Error, Location, Plan, Registry, Result, Run,
-};
+use chunk_core::{Bytes, CreateOptions, DatasetInfo, Error, Location, Registry, Result, Run};
 use serde::Serialize;
 
 use crate::failure::{Outcome, say};
 use crate::names::{only_dataset, parts, same_file};
-use crate::options::{OVERWRITE_HINT, OutputOptions, RunOptions};
+use crate::options::{OVERWRITE_HINT, RunOptions};
 use crate::output::{Out, print, print_json, rate, rate_text};
 use crate::progress::ProgressWhen;
 
@@ -63,8 +61,7 @@ impl Report {
         drop(watched);
         let seconds = begun.elapsed().as_secs_f64();
         if options.progress != ProgressWhen::Never {
-            let speed = rate_text(self.bytes, seconds);
-            say(&format!("{} -> {}: {} in {seconds:.2} s, {speed}", self.input, self.output, Bytes(self.bytes)));
+            self.say_done(seconds);
         }
         if self.json {
             let bytes_per_second = rate(self.bytes, seconds);
@@ -73,29 +70,15 @@ impl Report {
         Ok(())
     }
 
+    /// Says that it is done, and how fast.
+    pub(crate) fn say_done(&self, seconds: f64) {
+        let speed = rate_text(self.bytes, seconds);
+        say(&format!("{} -> {}: {} in {seconds:.2} s, {speed}", self.input, self.output, Bytes(self.bytes)));
+    }
+
     fn print_object(&self, out: &mut Out, work: Option<WorkRecord>) -> Outcome {
         print_json(out, &JobRecord { input: &self.input, output: &self.output, work, plan: &self.plan })
     }
-}
-
-/// Plans to copy `source` to a new dataset that is to be `info`, with these attributes. Refuses what can be refused
-/// before anything is created.
-pub(crate) fn plan_copy(
-    registry: &Registry,
-    run: &Run,
-    source: &dyn ChunkSource,
-    output: &Location,
-    info: DatasetInfo,
-    options: &OutputOptions,
-    attributes: Vec<(String, Attribute)>,
-) -> Result<(Plan, Box<dyn ChunkSink>)> {
-    let (info, create) = (options.wished(info)?, options.create_options().with_attributes(attributes));
-    let build = |info: DatasetInfo| {
-        let sink = registry.create(output, info, &create)?;
-        options.check_granted(sink.info())?;
-        Ok(sink)
-    };
-    run.planner().create(source, &info, &build).map_err(|error| with_overwrite_hint(error, &create))
 }
 
 /// What a copy of a dataset is: all of it but its identity.

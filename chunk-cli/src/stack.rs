@@ -1,6 +1,6 @@
 //! `chunk stack`: many datasets end to end, as one.
 
-use chunk_core::{Backend, Bytes, ChunkSource, CreateOptions, DatasetInfo, Error, Location, NewFile, Result};
+use chunk_core::{Backend, Bytes, ChunkSource, CreateOptions, DatasetInfo, Error, Location, NewFile, Output, Result};
 use chunk_virtual::hdf5::Pieces;
 use chunk_virtual::{AnySource, Index, Indices, ManifestBackend, VirtualLayout, VirtualSource, VirtualStack};
 use clap::Args;
@@ -10,11 +10,12 @@ use crate::Context;
 use crate::dataset::{DatasetArg, dataset, part};
 use crate::failure::{Outcome, say};
 use crate::inputs::{Inputs, pool};
+use crate::job::{JobOptions, Making, absolute_words};
 use crate::names::axis_of;
 use crate::options::{OutputOptions, RunOptions, location};
 use crate::output::{Out, print, print_json};
 use crate::progress::ProgressWhen;
-use crate::report::{Report, check_apart, described, output_location, plan_copy, with_overwrite_hint};
+use crate::report::{Report, check_apart, described, output_location, with_overwrite_hint};
 
 /// Puts many datasets, end to end, into a new one: copied, or as a virtual dataset or a manifest
 ///
@@ -45,6 +46,8 @@ pub(crate) struct StackArgs {
     #[command(flatten)]
     output_options: OutputOptions,
     #[command(flatten)]
+    jobs: JobOptions,
+    #[command(flatten)]
     run: RunOptions,
 }
 
@@ -61,19 +64,36 @@ impl StackArgs {
         let inputs = Inputs::open(&context.registry, &self.inputs, self.axis, self.run.budget())?;
         let output = output_location(&context.registry, &inputs.locations[0], &self.output);
         inputs.locations.iter().try_for_each(|input| check_apart(&context.registry, input, &output))?;
-        let info = described(inputs.source.info());
-        let planned =
-            plan_copy(&context.registry, &run, &inputs.source, &output, info, &self.output_options, Vec::new());
-        let (plan, sink) = planned?;
+        let info = self.output_options.wished(described(inputs.source.info()))?;
+        let options = self.output_options.create_options();
         let report = Report {
             what: format!("stack {output}"),
             input: inputs.name(),
-            output: sink.info().name.clone(),
-            bytes: plan.bytes(),
-            plan: plan.describe(),
+            output: output.to_string(),
+            bytes: info.bytes(),
+            plan: String::new(),
             json: self.json,
         };
-        report.execute(&run, &self.run, out, |run| run.copy_planned(&plan, &inputs.source, sink))
+        let words = self.words(context, &inputs, &output)?;
+        let to = Output::at(inputs.source, info, &context.registry, output.clone(), options.clone())?;
+        let to = to.checked(|created| self.output_options.check_granted(created));
+        let hint = |error| with_overwrite_hint(error, &options);
+        let making = Making { output: to, location: output, report, words, hint: &hint };
+        making.execute(&run, &self.run, &self.jobs, out)
+    }
+
+    /// The command as another process would be given it, with patterns expanded.
+    fn words(&self, context: &Context, inputs: &Inputs, output: &Location) -> Result<Vec<String>> {
+        let mut words = vec!["stack".to_owned(), absolute_words(output)?];
+        for input in &self.inputs {
+            let expanded = input.expand()?;
+            words.extend(expanded.iter().map(DatasetArg::absolute_words).collect::<Result<Vec<_>>>()?);
+        }
+        words.push(format!("--axis={}", inputs.axis));
+        words.extend(self.output_options.words());
+        words.extend(self.run.words());
+        words.extend(context.opening_words.iter().cloned());
+        Ok(words)
     }
 
     fn write_virtual(&self, context: &Context, out: &mut Out) -> Outcome {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chunk_core::{Bytes, ChunkSource, Cost, DatasetInfo, Error, Grid, Location, Result, Run, Slab, Worker};
+use chunk_core::{
+    Bytes, ChunkSource, ChunkSourceExt, Cost, DatasetInfo, Error, Grid, Location, Operation, Result, Run, Slab, Worker,
+};
 use chunk_virtual::{ManifestBackend, ManifestOptions};
 use clap::Args;
 use serde::Serialize;

@@ -7,7 +7,7 @@ use chunk_core::{
     ChunkSinkExt, ChunkSource, Complex, DType, DatasetInfo, Element, MemorySource, Result, Slab, TileFile, TileSink,
     TileSource,
 };
-use chunk_ops::{Fft, fft, ifft, irfft, map, rfft};
+use chunk_ops::{Differs, Fft, Tolerance, fft, ifft, irfft, map, rfft};
 use chunk_testkit::{SourceCase, source_conformance};
 
 chunk_testkit::measure_memory!();
@@ -140,4 +140,13 @@ source_conformance!(named_maps, || {
     let source = MemorySource::new([90, 100], &elements).unwrap().with_chunk_shape([32, 40]).unwrap();
     let build = |x: Arc<dyn ChunkSource>| map(x, |x: i16| f32::from(x) * 0.5 - 1.0)?.named("halved", 1);
     SourceCase::node(source, build, f32::as_bytes(&oracle).to_vec())
+});
+
+source_conformance!(differs, || {
+    let numbers: Vec<i32> = (0..300 * 20).collect();
+    let others = numbers.iter().map(|number| number + i32::from(number % 7 == 0)).collect::<Vec<_>>();
+    let oracle: Vec<u8> = numbers.iter().map(|number| u8::from(number % 7 == 0)).collect();
+    let source = |elements: &[i32]| MemorySource::new([300, 20], elements).unwrap().with_chunk_shape([64, 9]).unwrap();
+    let build = move |a: Arc<dyn ChunkSource>| Differs::new(a, Arc::new(source(&others)), Tolerance::default());
+    SourceCase::node(source(&numbers), build, oracle)
 });

@@ -88,8 +88,8 @@ fn a_run_is_counted(dtype: &DType, axis: usize, budget: u64, threads: usize) -> 
     let output = node.info().clone().with_chunk_shape([32, count / 512]);
     let run = Run::new().budget(Budget::new(budget).unwrap()).threads(threads);
     let build = |info| Ok(Box::new(Nowhere(info)) as Box<dyn ChunkSink>);
-    let outputs = vec![Output::new(node.clone(), output, build)];
-    let job = Job::plan(&run, outputs, &std::env::temp_dir()).unwrap();
+    let outputs = [Output::new(node.clone(), output, build)];
+    let job = Job::plan(&run, &outputs, &std::env::temp_dir()).unwrap();
     let (said, what) = (job.peak_bytes(), job.describe());
     let two = job.stages() > 1;
     let (result, peak, _) = measured(|| job.execute(&run));

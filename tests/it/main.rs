@@ -32,6 +32,7 @@ mod scales;
 mod selection_texts;
 mod selections;
 mod shard_kills;
+mod shards;
 mod show;
 mod stats;
 mod streams;

@@ -127,12 +127,12 @@ impl<'a> Drafting<'a> {
     }
 
     /// The stages that make all outputs, in their order.
-    pub(crate) fn stages(&self, outputs: Vec<Output<'_>>) -> Result<(Vec<Stage>, String)> {
-        let mut outputs = outputs;
-        let mut stages = self.reduce_inner(&mut outputs)?;
+    pub(crate) fn stages(&self, outputs: &[Output<'_>]) -> Result<(Vec<Stage>, String)> {
+        let mut sources: Vec<_> = outputs.iter().map(|output| Arc::clone(&output.source)).collect();
+        let mut stages = self.reduce_inner(&mut sources)?;
         let mut reasons = Vec::new();
-        for group in groups(&outputs) {
-            let draft = self.group(&outputs, &group)?;
+        for group in groups(&sources) {
+            let draft = self.group(outputs, &sources, &group)?;
             stages.extend(draft.stages);
             reasons.push(draft.why);
         }
@@ -141,10 +141,10 @@ impl<'a> Drafting<'a> {
         Ok((stages, reasons.join("; ")))
     }
 
-    /// Stages for every reduction that something else reads; in the outputs its result takes its place.
-    fn reduce_inner(&self, outputs: &mut [Output<'_>]) -> Result<Vec<Stage>> {
+    /// Stages for every reduction that something else reads; in the sources its result takes its place.
+    fn reduce_inner(&self, sources: &mut [Arc<dyn ChunkSource>]) -> Result<Vec<Stage>> {
         let mut stages = Vec::new();
-        while let Some(node) = inner_reduction(outputs)? {
+        while let Some(node) = inner_reduction(sources)? {
             let info = node.info().clone();
             let bytes = info.bytes();
             let in_memory = self.kept.get().saturating_add(bytes) <= self.planner.budget_bytes() / MEMORY_SHARE;
@@ -163,43 +163,39 @@ impl<'a> Drafting<'a> {
             };
             stages.extend(self.goal(&node, &goal, 0)?.stages);
             let mut made = HashMap::new();
-            for output in outputs.iter_mut() {
-                output.source = self.replaced(&output.source, (&*node, &result), &mut made)?;
+            for source in sources.iter_mut() {
+                *source = self.replaced(source, (&*node, &result), &mut made)?;
             }
         }
         Ok(stages)
     }
 
     /// Plans outputs that may share a pass: together if that is no slower.
-    fn group(&self, outputs: &[Output<'_>], group: &[usize]) -> Result<Draft> {
-        let mut apart = Draft { stages: Vec::new(), why: String::new() };
-        for number in group {
-            let output = &outputs[*number];
-            let draft = self.goal(&output.source, &Goal::Output { number: *number, output }, 0)?;
-            apart.stages.extend(draft.stages);
-            apart.why = draft.why;
-        }
+    fn group(&self, outputs: &[Output<'_>], sources: &[Arc<dyn ChunkSource>], group: &[usize]) -> Result<Draft> {
+        let apart = self.apart(outputs, sources, group)?;
         if group.len() == 1 || apart.stages.len() != group.len() {
             return Ok(apart);
         }
-        let seconds = apart.seconds();
-        let whys = apart.why.clone();
+        let (seconds, why) = (apart.seconds(), apart.why.clone());
         let targets: Vec<Target> = apart.stages.into_iter().flat_map(|stage| stage.targets).collect();
         match self.joint(targets) {
-            Ok(stage) if stage.plan.seconds() <= seconds => Ok(Draft { stages: vec![stage], why: whys }),
-            // Sinks are spent on the joint plan: plan them again, one by one.
-            Ok(_) | Err(Error::BudgetTooSmall { .. }) => {
-                let mut draft = Draft { stages: Vec::new(), why: whys };
-                for number in group {
-                    let output = &outputs[*number];
-                    draft
-                        .stages
-                        .extend(self.goal(&output.source, &Goal::Output { number: *number, output }, 0)?.stages);
-                }
-                Ok(draft)
-            }
+            Ok(stage) if stage.plan.seconds() <= seconds => Ok(Draft { stages: vec![stage], why }),
+            // The sinks went with the joint plan: plan again, one by one.
+            Ok(_) | Err(Error::BudgetTooSmall { .. }) => self.apart(outputs, sources, group),
             Err(error) => Err(error),
         }
+    }
+
+    /// Plans outputs one after another.
+    fn apart(&self, outputs: &[Output<'_>], sources: &[Arc<dyn ChunkSource>], group: &[usize]) -> Result<Draft> {
+        let mut apart = Draft { stages: Vec::new(), why: String::new() };
+        for number in group {
+            let goal = Goal::Output { number: *number, output: &outputs[*number] };
+            let draft = self.goal(&sources[*number], &goal, 0)?;
+            apart.stages.extend(draft.stages);
+            apart.why = draft.why;
+        }
+        Ok(apart)
     }
 
     /// One pass for several targets, whose sinks are settled.
@@ -422,8 +418,8 @@ fn is_reduction(source: &dyn ChunkSource) -> bool {
 }
 
 /// A reduction below an output, none of whose inputs has one below it.
-fn inner_reduction(outputs: &[Output<'_>]) -> Result<Option<Arc<dyn ChunkSource>>> {
-    let roots: Vec<&dyn ChunkSource> = outputs.iter().map(|output| &*output.source).collect();
+fn inner_reduction(sources: &[Arc<dyn ChunkSource>]) -> Result<Option<Arc<dyn ChunkSource>>> {
+    let roots: Vec<&dyn ChunkSource> = sources.iter().map(|source| &**source).collect();
     let graph = Graph::of(&roots)?;
     for node in graph.nodes() {
         let inputs = node.source.operation().map_or(&[][..], Operation::inputs);
@@ -436,10 +432,10 @@ fn inner_reduction(outputs: &[Output<'_>]) -> Result<Option<Arc<dyn ChunkSource>
 
 /// Outputs that may share a pass: of one shape and with something in common that is read, or reduced
 /// from one input along the same axes.
-fn groups(outputs: &[Output<'_>]) -> Vec<Vec<usize>> {
+fn groups(sources: &[Arc<dyn ChunkSource>]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    for (number, output) in outputs.iter().enumerate() {
-        let joins = |group: &&mut Vec<usize>| may_share(&*outputs[group[0]].source, &*output.source);
+    for (number, source) in sources.iter().enumerate() {
+        let joins = |group: &&mut Vec<usize>| may_share(&*sources[group[0]], &**source);
         match groups.iter_mut().find(joins) {
             Some(group) => group.push(number),
             None => groups.push(vec![number]),

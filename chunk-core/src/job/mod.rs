@@ -35,18 +35,23 @@ use self::stage::{Conditions, Kind, Stage};
 /// ```
 /// use std::sync::Arc;
 ///
-/// use chunk_core::{Casting, ChunkSink, ChunkSource, ChunkSourceExt, DType, Job, MemorySink, MemorySource, Output, Run, cast};
+/// use chunk_core::{
+///     Casting, ChunkSource, ChunkSourceExt, CreateOptions, DType, Job, MemoryBackend, MemorySource, Output, Registry, Run,
+///     cast,
+/// };
 ///
+/// let memory = MemoryBackend::new();
+/// let registry = Registry::new().with(memory.clone());
 /// let x: Arc<dyn ChunkSource> = Arc::new(MemorySource::new([64, 64], &vec![1.5; 4096])?.with_chunk_shape([8, 64])?);
 /// let single: Arc<dyn ChunkSource> = Arc::new(cast(x, &DType::F32, Casting::SameKind)?);
-/// let sink = MemorySink::new(single.info().clone())?;
-/// let output = sink.output();
-/// # let sink = std::cell::RefCell::new(Some(sink));
-/// let build = |info| Ok(Box::new(MemorySink::new(info)?) as Box<dyn ChunkSink>);
+///
+/// let info = single.info().clone();
+/// let output = Output::at(single, info, &registry, "memory:single".parse()?, CreateOptions::default())?;
 /// let run = Run::new().budget("1M".parse()?);
-/// let job = Job::plan(&run, vec![Output::new(single.clone(), single.info().clone(), build)], &std::env::temp_dir())?;
+/// let job = Job::plan(&run, &[output], &std::env::temp_dir())?;
 /// println!("{}", job.describe());
 /// job.execute(&run)?;
+/// assert_eq!(registry.open(&"memory:single".parse()?)?.read_all::<f32>()?, vec![1.5; 4096]);
 /// # Ok::<(), chunk_core::Error>(())
 /// ```
 pub struct Job {
@@ -68,13 +73,13 @@ impl Job {
     /// [`Error::BudgetTooSmall`](crate::Error::BudgetTooSmall) if no way fits the budget;
     /// [`Error::Io`](crate::Error::Io) if only one with an intermediate does and there is no space for
     /// it; an output and its sink that differ; [`ChunkSource::cost`] or building a sink that fails.
-    pub fn plan(run: &Run, outputs: Vec<Output<'_>>, scratch: &Path) -> Result<Self> {
-        let (fingerprint, unidentified) = match record::fingerprint(&outputs) {
+    pub fn plan(run: &Run, outputs: &[Output<'_>], scratch: &Path) -> Result<Self> {
+        let (fingerprint, unidentified) = match record::fingerprint(outputs) {
             Ok(fingerprint) => (fingerprint, None),
             Err(Error::Unidentified { dataset }) => (Vec::new(), Some(dataset)),
             Err(error) => return Err(error),
         };
-        let drafting = Drafting::new(run.planner(), scratch, &outputs)?;
+        let drafting = Drafting::new(run.planner(), scratch, outputs)?;
         let (stages, why) = drafting.stages(outputs)?;
         Ok(Job { stages, scratch: scratch.to_owned(), why, fingerprint, unidentified, progress: None })
     }

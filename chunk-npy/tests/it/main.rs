@@ -7,3 +7,4 @@ mod damage;
 mod mapping;
 mod recovery;
 mod seeds;
+mod shards;

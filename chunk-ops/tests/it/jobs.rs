@@ -30,7 +30,8 @@ fn plan(
         Ok(Box::new(sink) as Box<dyn ChunkSink>)
     };
     let output = node.info().clone().with_chunk_shape(chunk_shape);
-    (Job::plan(run, vec![Output::new(node, output, build)], directory), outputs)
+    let job = Job::plan(run, &[Output::new(node, output, build)], directory);
+    (job, outputs)
 }
 
 fn finished(outputs: &Mutex<Vec<MemoryOutput>>) -> Option<MemorySource> {
@@ -187,8 +188,8 @@ fn looks_whether_the_disk_has_room() {
     let node = Arc::new(fft(Arc::new(Vast(info)), 0).unwrap());
     let output = node.info().clone().with_chunk_shape([256, 4096]);
     let build = |info| Ok(Box::new(Unwritten(info)) as Box<dyn ChunkSink>);
-    let outputs = vec![Output::new(node, output, build)];
-    let job = Job::plan(&run(256 << 20, 2), outputs, &std::env::temp_dir()).unwrap();
+    let outputs = [Output::new(node, output, build)];
+    let job = Job::plan(&run(256 << 20, 2), &outputs, &std::env::temp_dir()).unwrap();
     let text = job.describe();
     assert_eq!(job.stages(), 1, "{text}");
     assert!(text.contains("for want of an intermediate") && text.contains("it takes 4 PiB, and"), "{text}");

@@ -1,11 +1,9 @@
 //! `chunk diff`: the first differences of two datasets, and how many there are.
 
-mod compare;
-mod differs;
-
 use std::sync::Arc;
 
-use chunk_core::{Casting, ChunkSource, DType, DatasetInfo, Result, Run, Slab, Worker, cast_if_needed, result_type};
+use chunk_core::{Casting, ChunkSource, DType, DatasetInfo, Error, Result, Slab, Worker, cast_if_needed, result_type};
+use chunk_ops::{Differences, Differs, Tolerance};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -16,8 +14,6 @@ use crate::dataset::{DatasetArg, dataset};
 use crate::failure::{Failure, Outcome};
 use crate::options::RunOptions;
 use crate::output::{Out, Table, print, print_json};
-use compare::{Comparison, Tolerance};
-use differs::Differs;
 
 /// Prints the first differences of two datasets, and how many there are; exit status 1 if there are any
 ///
@@ -57,14 +53,6 @@ fn tolerance(text: &str) -> std::result::Result<f64, String> {
     }
 }
 
-/// What was found.
-#[derive(Debug, Default)]
-struct Found {
-    count: u64,
-    /// Row-major numbers of the first elements that differ, in order.
-    first: Vec<u64>,
-}
-
 #[derive(Serialize)]
 struct ValueRecord<'a> {
     index: &'a [u64],
@@ -88,10 +76,7 @@ impl DiffArgs {
     pub(crate) fn run(&self, context: &Context, out: &mut Out) -> Outcome {
         let (a, b) = (self.a.open(&context.registry)?.source, self.b.open(&context.registry)?.source);
         let run = self.run.to_run(context);
-        let comparison = (a.info().shape == b.info().shape)
-            .then(|| Comparison::new(&a.info().dtype, &b.info().dtype, self.tolerance()))
-            .flatten();
-        let differs = comparison.map(|comparison| Differs::new(a.clone(), b.clone(), comparison));
+        let differs = self.differs(&a, &b)?;
         if self.run.dry_run {
             return match differs {
                 Some(differs) => print(out, &run.planner().read(&differs)?.describe()),
@@ -101,15 +86,24 @@ impl DiffArgs {
         let found = match differs {
             Some(differs) => {
                 let watched = self.run.watch(&run, format!("diff {} {}", self.a, self.b));
-                Some(find(&differs, watched.run(), self.first.into())?)
+                Some(differs.find(self.first.into(), watched.run())?)
             }
             None => None,
         };
         self.report(out, &a, &b, found)
     }
 
-    fn tolerance(&self) -> Tolerance {
-        Tolerance { relative: self.rtol, absolute: self.atol, nan_differs: self.nan_differs }
+    /// Where the datasets differ; `None` if their values cannot be compared.
+    fn differs(&self, a: &Arc<dyn ChunkSource>, b: &Arc<dyn ChunkSource>) -> Result<Option<Differs>> {
+        if a.info().shape != b.info().shape {
+            return Ok(None);
+        }
+        let tolerance = Tolerance::default().with_relative(self.rtol).with_absolute(self.atol);
+        match Differs::new(a.clone(), b.clone(), tolerance.with_nan_differs(self.nan_differs)) {
+            Ok(differs) => Ok(Some(differs)),
+            Err(Error::DTypeMismatch { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn report(
@@ -117,11 +111,11 @@ impl DiffArgs {
         out: &mut Out,
         a: &Arc<dyn ChunkSource>,
         b: &Arc<dyn ChunkSource>,
-        found: Option<Found>,
+        found: Option<Differences>,
     ) -> Outcome {
         let (info_a, info_b) = (a.info(), b.info());
         let alike = info_a.shape == info_b.shape && info_a.dtype == info_b.dtype;
-        let equal = alike && found.as_ref().is_some_and(|found| found.count == 0);
+        let equal = alike && found.as_ref().is_some_and(|found| found.count() == 0);
         let mut table = Table::new(usize::MAX);
         if !self.json {
             push_unlike(&mut table, "shape", &info_a.shape.to_string(), &info_b.shape.to_string());
@@ -129,22 +123,21 @@ impl DiffArgs {
         }
         let (shown_a, shown_b) = alike_floats(a, b)?;
         let (dtype_a, dtype_b) = (&shown_a.info().dtype, &shown_b.info().dtype);
-        for number in found.iter().flat_map(|found| &found.first) {
-            let index = position(*number, &info_a.shape);
-            let (a_bytes, b_bytes) = (element(&*shown_a, &index)?, element(&*shown_b, &index)?);
+        for index in found.iter().flat_map(Differences::first) {
+            let (a_bytes, b_bytes) = (element(&*shown_a, index)?, element(&*shown_b, index)?);
             if self.json {
                 let (a, b) = (json(dtype_a, &a_bytes)?, json(dtype_b, &b_bytes)?);
-                print_json(out, &ValueRecord { index: &index, a, b })?;
+                print_json(out, &ValueRecord { index, a, b })?;
             } else {
                 let (a, b) = (word(dtype_a, &a_bytes)?, word(dtype_b, &b_bytes)?);
                 table.push([format!("{index:?}"), a, "|".to_owned(), b]);
             }
         }
         if self.json {
-            print_json(out, &record(info_a, info_b, equal, found.map(|found| found.count)))?;
+            print_json(out, &record(info_a, info_b, equal, found.map(|found| found.count())))?;
         } else {
             table.print(out)?;
-            if let Some(count) = found.map(|found| found.count).filter(|count| *count > 0) {
+            if let Some(count) = found.map(|found| found.count()).filter(|count| *count > 0) {
                 print(out, &format!("{count} of {} values differ", info_a.shape.elements()))?;
             }
         }
@@ -185,43 +178,6 @@ fn push_unlike(table: &mut Table, what: &str, a: &str, b: &str) {
     if a != b {
         table.push([what, a, "|", b]);
     }
-}
-
-/// Counts the elements that are true, and finds the first.
-fn find(differs: &Differs, run: &Run, first: usize) -> Result<Found> {
-    let shape = &differs.info().shape;
-    let look = |slab: &Slab, differs: &[u8]| {
-        let mut found = Found { count: differs.iter().map(|differs| u64::from(*differs)).sum(), first: Vec::new() };
-        if found.count > 0 {
-            // Rows of a slab are in the order of the dataset's, so its first are among these.
-            let numbers = differs.iter().enumerate().filter(|(_, differs)| **differs != 0);
-            let inside = numbers.take(first).map(|(number, _)| position(number as u64, slab.count()));
-            let number = |inside: Vec<u64>| {
-                let index = inside.iter().zip(slab.start()).map(|(inside, start)| inside + start);
-                index.zip(shape.iter()).fold(0, |number, (index, extent)| number * extent + index)
-            };
-            found.first = inside.map(number).collect();
-        }
-        Ok(found)
-    };
-    let merge = |mut a: Found, b: Found| {
-        a.count += b.count;
-        a.first.extend(b.first);
-        a.first.sort_unstable();
-        a.first.truncate(first);
-        Ok(a)
-    };
-    Ok(run.fold(differs, look, merge)?.unwrap_or_default())
-}
-
-/// The index of the element with this row-major number.
-fn position(mut number: u64, shape: &[u64]) -> Vec<u64> {
-    let mut index = vec![0; shape.len()];
-    for axis in (0..shape.len()).rev() {
-        index[axis] = number % shape[axis];
-        number /= shape[axis];
-    }
-    index
 }
 
 fn element(source: &dyn ChunkSource, index: &[u64]) -> Result<Vec<u8>> {
