@@ -150,7 +150,7 @@ impl Worker {
     }
 
     /// Calls `work` once for each item, on up to [`Worker::threads`] threads. Each call gets a worker of its own
-    /// share: of one thread where several items run at once.
+    /// share: of one thread where several items run at once, and of the bytes that were granted.
     ///
     /// # Errors
     /// The error of the earliest item that failed; items not yet begun are then left out.
@@ -165,7 +165,8 @@ impl Worker {
                 work(item, self)
             });
         }
-        let share = Worker { threads: self.threads / threads, ..self.clone() };
+        let granted = self.granted / threads as u64;
+        let share = Worker { threads: self.threads / threads, granted, ..self.clone() };
         let queue = Mutex::new(items.into_iter().enumerate());
         let failed = Mutex::new(None::<(usize, Error)>);
         let serve = || {
@@ -366,6 +367,22 @@ mod tests {
             worker.for_each((0..100).collect(), add).unwrap();
             assert_eq!(sum.into_inner(), 4950);
         }
+    }
+
+    #[test]
+    fn items_at_once_share_what_was_granted() {
+        let worker = Worker::with_threads(2).granted(1000);
+        let granted = |items: Vec<u64>| {
+            let most = Mutex::new(0);
+            let look = |_, worker: &Worker| {
+                let mut most = lock(&most);
+                *most = worker.granted_bytes().max(*most);
+                Ok(())
+            };
+            worker.for_each(items, look).unwrap();
+            most.into_inner().unwrap()
+        };
+        assert_eq!((granted(vec![1, 2, 3]), granted(vec![1])), (500, 1000));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The planned peak holds for the process: runs under an allocator that counts.
 
 use chunk_core::{
-    Budget, ChunkSink, ChunkSource, Cost, DType, DatasetInfo, Error, Result, Run, Shape, Slab, Worker, chunked_bytes,
+    Budget, ChunkSink, ChunkSource, Cost, DType, DatasetInfo, Error, Operation, Result, Run, Shape, Slab, Work, Worker,
+    chunked_bytes,
 };
 use chunk_testkit::PeakAlloc;
 
@@ -26,12 +27,16 @@ impl ChunkSource for Zeros {
         &self.0
     }
 
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
     fn held_bytes(&self) -> u64 {
         0
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        Cost::new(self.scratch(threads), chunked_bytes(&self.0, slab))
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        Ok(Cost::new(self.scratch(threads), Work::decoding(chunked_bytes(&self.0, slab))))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
@@ -60,12 +65,16 @@ impl ChunkSink for Nowhere {
 
     fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
         let bytes = slab.bytes(self.0.dtype.size());
-        Cost::new(bytes, bytes)
+        Cost::new(bytes, Work::copying(bytes))
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
         slab.check(&self.0, data.len())?;
         worker.scratch(data.len())?.copy_from_slice(data);
+        Ok(())
+    }
+
+    fn prepare(&self) -> Result<()> {
         Ok(())
     }
 

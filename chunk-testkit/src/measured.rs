@@ -27,10 +27,17 @@ pub(crate) fn ensure_measuring(subject: &str) -> Outcome {
 pub(crate) fn read(source: &dyn ChunkSource, slab: &Slab, threads: usize) -> Result<Measured, Failure> {
     let one = OneSlab::new(source, slab);
     let bytes = slab.bytes(source.info().dtype.size());
-    let stated = works(total_cost(source, slab, threads), &source.info().name, "`total_cost`")?.scratch_bytes;
+    let stated = |threads| total_cost(source, slab, threads).map(|cost| cost.scratch_bytes);
+    let stated = (1..=planned_for(threads)).try_fold(0, |most, threads| Ok(stated(threads)?.max(most)));
+    let stated = works(stated, &source.info().name, "`total_cost`")?;
     let run = run(bytes + stated + total_held_bytes(source), threads);
     works(run.visit::<Error>(&one, |_, _| Ok(())), &source.info().name, "a run of one slab")?;
     one.seen.take().ok_or_else(|| Failure::new(&source.info().name, "a run that reads its one slab", "no read"))
+}
+
+/// Slabs are planned for four threads and scheduled on those that there are: what the most of them takes must fit.
+fn planned_for(threads: usize) -> usize {
+    threads.max(4)
 }
 
 fn run(bytes: u64, threads: usize) -> Run {
@@ -90,7 +97,8 @@ impl ChunkSource for OneSlab<'_> {
 pub(crate) fn write(sink: Box<dyn ChunkSink>, array: &MemorySource, threads: usize) -> Result<Measured, Failure> {
     let (info, seen) = (sink.info().clone(), Seen::default());
     let whole = Slab::whole(&info.shape);
-    let bytes = array.bytes().len() as u64 + sink.cost(&whole, threads).scratch_bytes + sink.held_bytes();
+    let stated = (1..=planned_for(threads)).map(|threads| sink.cost(&whole, threads).scratch_bytes).max();
+    let bytes = array.bytes().len() as u64 + stated.unwrap_or(0) + sink.held_bytes();
     let chunk_shape: Vec<u64> = info.shape.iter().map(|extent| (*extent).max(1)).collect();
     let one = OneChunk { info: info.clone().with_chunk_shape(chunk_shape), inner: sink, seen: seen.clone() };
     works(run(bytes, threads).copy(array, Box::new(one)), &info.name, "a run of one slab")?;

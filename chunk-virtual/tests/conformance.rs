@@ -105,6 +105,45 @@ source_conformance!(a_stack_of_files, || {
     SourceCase::new(stack, numbers().bytes().to_vec())
 });
 
+/// A file of `rows` of the numbers, in memory.
+fn file(pool: &Arc<SourcePool>, memory: &MemoryBackend, name: &str, rows: Range<u64>) -> VirtualSource {
+    let (start, count) = (rows.start, rows.end - rows.start);
+    let part = numbers().read_vec::<f64>(&Slab::new([start, 0], [count, COLUMNS])).unwrap();
+    memory.insert(name, MemorySource::new([count, COLUMNS], &part).unwrap());
+    VirtualSource::open(pool, Location::new(name).with_scheme("memory")).unwrap()
+}
+
+// Files, what is computed of the input, and an array in memory.
+source_conformance!(a_stack_of_files_and_computed_sources, || {
+    let build = |x: Arc<dyn ChunkSource>| {
+        let memory = MemoryBackend::new();
+        let pool = Arc::new(SourcePool::new(Registry::new().with(memory.clone())));
+        let rows = |range: Range<u64>| Selected::new(x.clone(), &select![range; -1]).map(Arc::new);
+        let mut stack = VirtualStack::new([file(&pool, &memory, "a", 0..3), file(&pool, &memory, "b", 3..9)], 0)?;
+        stack.append(rows(29..8)?)?;
+        stack.extend((30..90).map(|row| file(&pool, &memory, &format!("row-{row}"), row..row + 1)))?;
+        stack.append(Arc::new(numbers()))?;
+        stack.append(rows(149..89)?)?;
+        Ok(stack)
+    };
+    let rows = (0..9).chain((9..30).rev()).chain(30..90).chain(0..ROWS).chain((90..ROWS).rev());
+    let oracle = bytes(rows.flat_map(|row| (0..COLUMNS).map(move |column| (row, column))));
+    SourceCase::node(numbers().with_chunk_shape([32, 20]).unwrap(), build, oracle)
+});
+
+// Inputs that are cast: the dtype of the stack comes with its last source.
+source_conformance!(a_stack_that_promotes_what_is_computed, || {
+    let build = |x: Arc<dyn ChunkSource>| {
+        let flipped: Arc<dyn ChunkSource> = Arc::new(Selected::new(x.clone(), &select![..; -1])?);
+        let mut stack = VirtualStack::promoting([flipped, x], 0)?;
+        stack.append(Arc::new(MemorySource::new([1, COLUMNS], &[0.5; COLUMNS as usize])?))?;
+        Ok(stack)
+    };
+    let rows: Vec<i16> = [7, 8].into_iter().flat_map(|row| [row; COLUMNS as usize]).collect();
+    let oracle = [8.0, 7.0, 7.0, 8.0, 0.5].map(|value: f64| value.to_ne_bytes().repeat(COLUMNS as usize)).concat();
+    SourceCase::node(MemorySource::new([2, COLUMNS], &rows).unwrap(), build, oracle)
+});
+
 /// The rows of the input, every second one from its upper half.
 fn interleaved(x: Arc<dyn ChunkSource>) -> chunk_core::Result<VirtualLayout> {
     let mut layout = VirtualLayout::new([ROWS, COLUMNS], DType::F64);
@@ -133,6 +172,35 @@ source_conformance!(a_layout_of_tiles_with_gaps, || {
         let covered = (row < 100 && column < 90) || (row >= 50 && column >= 60);
         if covered { (row * COLUMNS + column) as f64 } else { -1.0 }
     };
+    let positions = (0..ROWS).flat_map(|row| (0..COLUMNS).map(move |column| (row, column)));
+    let oracle: Vec<u8> = positions.flat_map(|at| element(at).to_ne_bytes()).collect();
+    SourceCase::node(numbers().with_chunk_shape([32, 20]).unwrap(), build, oracle)
+});
+
+// Files under, between and over what is computed, and a gap that is filled.
+source_conformance!(a_layout_of_files_and_computed_sources, || {
+    let build = |x: Arc<dyn ChunkSource>| {
+        let memory = MemoryBackend::new();
+        let pool = Arc::new(SourcePool::new(Registry::new().with(memory.clone())));
+        let mut layout = VirtualLayout::new([ROWS, COLUMNS], DType::F64);
+        layout.place(&select![10..40], file(&pool, &memory, "low", 0..30))?;
+        layout.place(&select![20..120; 2], Arc::new(Selected::new(x.clone(), &select![..50])?))?;
+        layout.place(&select![30..34], file(&pool, &memory, "high", 60..64))?;
+        layout.place(&select![140..], file(&pool, &memory, "apart", 80..90))?;
+        layout.place_selected(&select![145], file(&pool, &memory, "one", 7..9), &select![1])?;
+        layout.place(&select![32..36], Arc::new(Selected::new(x, &select![143..139; -1])?))?;
+        layout.with_fill(Fill::with(-1.0))
+    };
+    let row_at = |row: u64| match row {
+        32..36 => Some(143 - (row - 32)),
+        145 => Some(8),
+        30..34 => Some(60 + row - 30),
+        140.. => Some(80 + row - 140),
+        20..120 if row % 2 == 0 => Some((row - 20) / 2),
+        10..40 => Some(row - 10),
+        _ => None,
+    };
+    let element = |(row, column)| row_at(row).map_or(-1.0, |from| (from * COLUMNS + column) as f64);
     let positions = (0..ROWS).flat_map(|row| (0..COLUMNS).map(move |column| (row, column)));
     let oracle: Vec<u8> = positions.flat_map(|at| element(at).to_ne_bytes()).collect();
     SourceCase::node(numbers().with_chunk_shape([32, 20]).unwrap(), build, oracle)

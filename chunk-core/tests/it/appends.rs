@@ -44,6 +44,10 @@ impl ChunkSink for Watched {
         self.sink.write_from(slab, data, worker)
     }
 
+    fn prepare(&self) -> Result<()> {
+        self.sink.prepare()
+    }
+
     fn finish(self: Box<Self>) -> Result<()> {
         Box::new(self.sink).finish()
     }

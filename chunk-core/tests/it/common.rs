@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chunk_core::{
-    ChunkSink, ChunkSource, Cost, DType, DatasetInfo, Done, MemorySource, Progress, Result, Shape, Slab, Worker,
-    chunked_bytes,
+    ChunkSink, ChunkSource, Cost, DType, DatasetInfo, Done, MemorySource, Operation, Progress, Result, Shape, Slab,
+    Work, Worker, chunked_bytes,
 };
 
 /// The array 0, 1, 2, .. of a shape.
@@ -60,12 +60,16 @@ impl ChunkSource for Hungry<'_> {
         &self.info
     }
 
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
     fn held_bytes(&self) -> u64 {
         17
     }
 
-    fn cost(&self, slab: &Slab, threads: usize) -> Cost {
-        Cost::new(self.scratch(slab, threads), chunked_bytes(&self.info, slab))
+    fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
+        Ok(Cost::new(self.scratch(slab, threads), Work::decoding(chunked_bytes(&self.info, slab))))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
@@ -105,7 +109,7 @@ impl ChunkSink for &'static Tally {
     }
 
     fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, slab.bytes(4))
+        Cost::new(0, Work::writing(slab.bytes(4)))
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], _worker: &Worker) -> Result<()> {
@@ -116,6 +120,10 @@ impl ChunkSink for &'static Tally {
             let offset = position.iter().zip(self.info.shape.iter()).fold(0, |sum, (p, extent)| sum * extent + p);
             counts[offset as usize] += 1;
         }
+        Ok(())
+    }
+
+    fn prepare(&self) -> Result<()> {
         Ok(())
     }
 

@@ -42,7 +42,11 @@ proptest! {
         let source = counting(&shape, Some(&chunk));
         let mut bytes = Vec::new();
         let run = Run::new().budget(Budget::new(budget).unwrap()).threads(3);
-        run.visit_in_order(&source, |_, data| { bytes.extend_from_slice(data); Ok(()) }).unwrap();
+        run.visit_in_order::<Error>(&source, |_, data| {
+            bytes.extend_from_slice(data);
+            Ok(())
+        })
+        .unwrap();
         prop_assert_eq!(bytes, source.bytes());
     }
 
@@ -69,7 +73,7 @@ proptest! {
         let info = DatasetInfo::new(shape, DType::U16).with_chunk_shape(chunk);
         let source = Hungry { info, per_thread, meter: &meter };
         let run = Run::new().budget(Budget::new(budget).unwrap()).threads(threads);
-        match run.visit(&source, |_, _| Ok(())) {
+        match run.visit::<Error>(&source, |_, _| Ok(())) {
             Ok(plan) => {
                 prop_assert!(plan.peak_bytes() <= budget);
                 prop_assert!(meter.peak() + source.held_bytes() <= plan.peak_bytes());
@@ -132,7 +136,8 @@ fn uses_the_idle_threads_inside_a_slab_when_only_one_slab_fits() {
 
 #[test]
 fn chooses_a_smaller_chunk_shape_only_where_it_must() {
-    let source = counting(&[1024, 1024], Some(&[512, 1024]));
+    // As many chunks as there are threads that plans are made for, so that none is idle.
+    let source = counting(&[2048, 1024], Some(&[512, 1024]));
     let build = |info| MemorySink::new(info).map(|sink| Box::new(sink) as Box<dyn ChunkSink>);
     let planned =
         |budget: &str| Planner::new(budget.parse().unwrap()).threads(2).create(&source, source.info(), &build).unwrap();

@@ -12,16 +12,29 @@ fn run(threads: usize) -> Run {
 }
 
 #[test]
-fn folds_in_slab_order() {
+fn maps_in_slab_order() {
     let source = counting(&[1000], Some(&[7]));
-    let map = |slab: &Slab, _: &[u8]| Ok(vec![slab.start()[0]]);
-    let merge = |mut a: Vec<u64>, b: Vec<u64>| {
-        a.extend(b);
-        Ok(a)
-    };
-    let starts = run(3).fold(&source, map, merge).unwrap().unwrap();
+    let mut starts = Vec::new();
+    let map = |slab: &Slab, _: &[u8]| Ok::<_, Error>(slab.start()[0]);
+    run(3).map_in_order(&source, map, |_, start| Ok(starts.push(start))).unwrap();
     assert!(starts.is_sorted() && starts.len() > 3, "{starts:?}");
-    let nothing = run(2).fold(&counting(&[0, 3], None), |_, _| Ok(1), |a, b| Ok(a + b)).unwrap();
+}
+
+#[test]
+fn folds_blocks_in_the_same_way_whatever_the_budget_and_threads() {
+    let source = counting(&[1000, 400], Some(&[32, 64]));
+    let map = |piece: &Slab, _: &[u8]| Ok::<_, Error>(format!("{piece}"));
+    let merge = |a: String, b: String| Ok(format!("({a} {b})"));
+    let fold = |budget: &str, threads| {
+        let run = Run::new().budget(budget.parse().unwrap()).threads(threads);
+        run.fold(&source, map, merge).unwrap().unwrap()
+    };
+    let expected = fold("1G", 1);
+    assert!(expected.matches('(').count() > 1, "{expected}");
+    for (budget, threads) in [("1G", 4), ("2M", 1), ("5M", 3)] {
+        assert_eq!(fold(budget, threads), expected, "{budget}, {threads} threads");
+    }
+    let nothing = run(2).fold(&counting(&[0, 3], None), |_, _| Ok::<_, Error>(1), |a, b| Ok(a + b)).unwrap();
     assert_eq!(nothing, None);
 }
 
@@ -33,7 +46,7 @@ fn visits_every_byte_once() {
         sum.fetch_add(u32::from_bytes(data)?.iter().map(|x| u64::from(*x)).sum(), Ordering::Relaxed);
         Ok(())
     };
-    run(2).visit(&source, add).unwrap();
+    run(2).visit::<Error>(&source, add).unwrap();
     assert_eq!(sum.into_inner(), (0..123 * 11).sum::<u64>());
 }
 
@@ -58,7 +71,7 @@ fn the_first_error_stops_the_run_and_leaves_no_output() {
 fn a_panic_becomes_an_error_that_says_what_it_said() {
     let source = counting(&[1000], Some(&[10]));
     for threads in [1, 3] {
-        let error = run(threads).visit_in_order(&source, |_, _| panic!("by the {}", "user")).unwrap_err();
+        let error = run(threads).visit_in_order::<Error>(&source, |_, _| panic!("by the {}", "user")).unwrap_err();
         assert!(matches!(&error, Error::Panicked { message, .. } if message == "by the user"), "{error}");
     }
 }
@@ -83,7 +96,7 @@ fn cancelling_stops_it() {
 fn progress_hears_the_beginning_and_every_slab() {
     let source = counting(&[1000], Some(&[10]));
     let heard = Arc::new(Heard::default());
-    let plan = run(1).progress(heard.clone()).visit(&source, |_, _| Ok(())).unwrap();
+    let plan = run(1).progress(heard.clone()).visit::<Error>(&source, |_, _| Ok(())).unwrap();
     let heard = heard.0.lock().unwrap();
     assert_eq!(heard.len() as u64, plan.len() + 1);
     assert_eq!((heard[0].slabs, heard[0].bytes), (0, 0));

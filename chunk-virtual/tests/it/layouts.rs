@@ -156,6 +156,20 @@ fn a_missing_source_is_filled_when_asked_and_the_mask_says_so() {
 }
 
 #[test]
+fn what_is_filled_has_a_cost_and_what_is_missing_has_none() {
+    let (layout, memory) = partly_missing();
+    let whole = Slab::whole(&[4, 3]);
+    assert!(matches!(layout.cost(&whole, 1), Err(Error::FileNotFound { .. })));
+    let filled = layout.with_fill(Fill::by_dtype().also_missing()).unwrap();
+    assert!(filled.cost(&whole, 2).is_ok());
+    let sink = chunk_core::MemorySink::new(DatasetInfo::new([4, 3], DType::U64)).unwrap();
+    let output = sink.output();
+    chunk_core::Run::new().copy(&filled, Box::new(sink)).unwrap();
+    assert_eq!(output.source().unwrap().read_all::<u64>().unwrap(), filled.read_all::<u64>().unwrap());
+    drop(memory);
+}
+
+#[test]
 fn a_layout_is_sliced_like_any_source() {
     // xdas wrote the whole layout for a slice of it.
     let mut layout = VirtualLayout::new([4, 4], DType::U64);

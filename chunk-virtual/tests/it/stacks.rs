@@ -248,6 +248,64 @@ fn a_source_that_is_not_what_was_described_is_named() {
 }
 
 #[test]
+fn what_cannot_be_opened_has_no_cost() {
+    let memory = MemoryBackend::new();
+    let pool = pool(&memory, 5);
+    let files: Vec<VirtualSource> = (0..3).map(|part| in_memory(&pool, &format!("p{part}"), [2, 3]).unwrap()).collect();
+    let stack = VirtualStack::new(files.clone(), 0).unwrap();
+    let (file, rows) = (Slab::whole(&[2, 3]), |first: u64| Slab::new([first, 0], [2, 3]));
+    assert!(matches!(files[1].cost(&file, 1), Err(Error::FileNotFound { .. })));
+    assert!(matches!(stack.cost(&rows(2), 1), Err(Error::FileNotFound { .. })));
+    let run = chunk_core::Run::new().budget("1M".parse().unwrap());
+    assert!(matches!(run.visit::<Error>(&files[1], |_, _| Ok(())), Err(Error::FileNotFound { .. })));
+    // One that is there is asked itself where the first of its kind, the model of all, is not.
+    memory.insert("p1", counting(&[2, 3], 0));
+    assert!(files[1].cost(&file, 1).is_ok() && stack.cost(&rows(2), 1).is_ok());
+    assert!(stack.cost(&rows(4), 1).is_err());
+}
+
+#[test]
+fn what_is_computed_is_an_input_and_all_else_is_not() {
+    let flipped = |x: &Arc<MemorySource>| Arc::new(Selected::new(x.clone(), &select![..; -1]).unwrap());
+    let five = five_rows();
+    let mut stack = VirtualStack::new(five.clone(), 0).unwrap();
+    assert!(stack.operation().is_none());
+    stack.append(flipped(&five[2])).unwrap();
+    stack.append(five[0].clone()).unwrap();
+    let inputs = |stack: &VirtualStack| stack.operation().map_or(0, |operation| operation.inputs().len());
+    assert_eq!(inputs(&stack), 1);
+    // What is refused leaves no input behind, nor what was added before it.
+    let wide: Arc<dyn ChunkSource> = Arc::new(counting(&[2, 4], 0));
+    let identity = stack.info().identity;
+    assert!(stack.extend([flipped(&five[1]) as Arc<dyn ChunkSource>, wide]).is_err());
+    assert_eq!((inputs(&stack), stack.len(), stack.info().identity), (1, 7, identity));
+    let expected: Vec<u64> = (0..30).chain([15, 16, 17, 12, 13, 14]).chain(0..6).collect();
+    assert_eq!(stack.read_all::<u64>().unwrap(), expected);
+}
+
+#[test]
+fn inputs_are_cast_again_when_the_dtype_changes() {
+    let narrow = |first: i16| {
+        let x = MemorySource::new([2], &[first, first + 1]).unwrap();
+        Arc::new(Selected::new(Arc::new(x), &select![..; -1]).unwrap())
+    };
+    let mut stack = VirtualStack::promoting([narrow(1)], 0).unwrap();
+    let dtypes = |stack: &VirtualStack| {
+        let inputs = stack.operation().map_or(&[][..], |operation| operation.inputs());
+        inputs.iter().map(|input| input.info().dtype.clone()).collect::<Vec<_>>()
+    };
+    stack.append(Arc::new(MemorySource::new([1], &[0.5_f32]).unwrap())).unwrap();
+    stack.append(narrow(3)).unwrap();
+    assert_eq!(dtypes(&stack), [DType::F32, DType::F32]);
+    assert_eq!(stack.source(0).info().dtype, DType::I16);
+    let text: Arc<dyn ChunkSource> = Arc::new(MemorySource::new([1], &[true]).unwrap());
+    let wide: Arc<dyn ChunkSource> = Arc::new(MemorySource::new([1, 1], &[0.5_f64]).unwrap());
+    assert!(stack.extend([narrow(5) as Arc<dyn ChunkSource>, text, wide]).is_err());
+    assert_eq!(dtypes(&stack), [DType::F32, DType::F32]);
+    assert_eq!(stack.read_all::<f32>().unwrap(), [2.0, 1.0, 0.5, 4.0, 3.0]);
+}
+
+#[test]
 fn a_stack_of_unread_files_costs_nothing_to_slice() {
     let pool = pool(&MemoryBackend::new(), 5);
     let sources = (0..100_000).map(|part| in_memory(&pool, &format!("p{part}"), [200, 128]).unwrap());

@@ -56,7 +56,7 @@ impl Backend for Raw {
     }
 
     fn sharding(&self) -> Option<&dyn Sharding> {
-        None
+        None // an array is made in one run
     }
 
     fn opening(&self, _policy: &OpenPolicy) -> Option<Arc<dyn Backend>> {

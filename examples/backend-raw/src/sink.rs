@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use chunk_core::{ChunkSink, Cost, DType, DatasetInfo, Error, LazyFile, NewFile, Result, Slab, Spans, Worker};
+use chunk_core::{ChunkSink, Cost, DType, DatasetInfo, Error, LazyFile, Result, Slab, Spans, Work, Worker};
 
 use crate::source::Sidecar;
 
@@ -12,6 +12,8 @@ pub(crate) struct RawSink {
     info: DatasetInfo,
     overwrite: bool,
     data: LazyFile,
+    description: String,
+    sidecar: LazyFile,
 }
 
 impl RawSink {
@@ -21,7 +23,10 @@ impl RawSink {
         // This format has no chunks, no fill value and no room to grow: they are not in the sink's `info`.
         let info = DatasetInfo::new(info.shape, dtype).with_name(path.display().to_string());
         let data = LazyFile::new(path, info.bytes(), overwrite)?;
-        Ok(RawSink { info, overwrite, data })
+        let said = Sidecar { dtype: info.dtype.to_string(), shape: info.shape.to_vec() };
+        let description = serde_json::to_string(&said).map_err(|cause| Error::io(path, "describe", cause.into()))?;
+        let sidecar = LazyFile::new(path.with_added_extension("json"), description.len() as u64, overwrite)?;
+        Ok(RawSink { info, overwrite, data, description, sidecar })
     }
 }
 
@@ -35,7 +40,7 @@ impl ChunkSink for RawSink {
     }
 
     fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, slab.bytes(self.info.dtype.size()))
+        Cost::new(0, Work::writing(slab.bytes(self.info.dtype.size())))
     }
 
     fn write_from(&self, slab: &Slab, data: &[u8], worker: &Worker) -> Result<()> {
@@ -48,16 +53,20 @@ impl ChunkSink for RawSink {
         Ok(())
     }
 
+    fn prepare(&self) -> Result<()> {
+        self.sidecar.get()?.write_at(self.description.as_bytes(), 0)?;
+        for file in [&self.data, &self.sidecar] {
+            file.get()?.file().sync_all().map_err(|cause| Error::io(file.path(), "sync", cause))?;
+        }
+        Ok(())
+    }
+
     fn finish(self: Box<Self>) -> Result<()> {
-        let (dtype, shape) = (self.info.dtype.to_string(), self.info.shape.to_vec());
-        let sidecar_path = self.data.path().with_added_extension("json");
-        let sidecar = NewFile::beside(&sidecar_path)?;
-        serde_json::to_writer(sidecar.file().cursor(0), &Sidecar { dtype, shape })
-            .map_err(|cause| Error::io(&sidecar_path, "write", cause.into()))?;
+        self.prepare()?;
         if self.overwrite {
-            let _ = fs::remove_file(&sidecar_path); // of the output that is replaced
+            let _ = fs::remove_file(self.sidecar.path()); // of the output that is replaced
         }
         self.data.publish()?;
-        sidecar.publish(self.overwrite)
+        self.sidecar.publish()
     }
 }

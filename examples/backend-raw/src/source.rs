@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use chunk_core::{ChunkSource, Cost, DType, DataFile, DatasetInfo, Error, Identity, Result, Slab, Spans, Worker};
+use chunk_core::{
+    ChunkSource, Cost, DType, DataFile, DatasetInfo, Error, Identity, Operation, Result, Slab, Spans, Work, Worker,
+};
 use serde::{Deserialize, Serialize};
 
 /// What `x.raw.json` says of `x.raw`.
@@ -43,13 +45,17 @@ impl ChunkSource for RawSource {
         &self.info
     }
 
+    fn operation(&self) -> Option<&dyn Operation> {
+        None // it is read, not computed
+    }
+
     fn held_bytes(&self) -> u64 {
         0
     }
 
-    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        let bytes = slab.bytes(self.info.dtype.size());
-        Cost::new(DataFile::spans_scratch(self.info.bytes()), bytes)
+    fn cost(&self, slab: &Slab, _threads: usize) -> Result<Cost> {
+        let scratch = DataFile::spans_scratch(self.info.bytes());
+        Ok(Cost::new(scratch, Work::reading(slab.bytes(self.info.dtype.size()))))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], worker: &Worker) -> Result<()> {
