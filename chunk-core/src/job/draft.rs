@@ -62,7 +62,7 @@ enum Number {
     /// The node of this number, maybe over other inputs.
     Node(usize),
     /// The result of that node, kept by another stage.
-    Kept,
+    Kept(usize),
 }
 
 /// Stages of a part of the job, in their order, and why they are so.
@@ -96,13 +96,13 @@ impl<'a> Drafting<'a> {
     /// The number of a node in the graph of the outputs.
     fn number(&self, source: &dyn ChunkSource) -> usize {
         match self.made.borrow().numbers.get(&address(source)) {
-            Some(Number::Node(number)) => *number,
-            _ => unreachable!("{} is one of the job's nodes", source.info().name),
+            Some(Number::Node(number) | Number::Kept(number)) => *number,
+            None => unreachable!("{} is one of the job's nodes", source.info().name),
         }
     }
 
     fn is_kept(&self, source: &dyn ChunkSource) -> bool {
-        self.made.borrow().numbers.get(&address(source)) == Some(&Number::Kept)
+        matches!(self.made.borrow().numbers.get(&address(source)), Some(Number::Kept(_)))
     }
 
     /// The graph below `root` with `result` in place of `node`; `made` keeps what several roots share.
@@ -114,6 +114,7 @@ impl<'a> Drafting<'a> {
     ) -> Result<Arc<dyn ChunkSource>> {
         let replace = |source: &dyn ChunkSource| same(source, node).then(|| Arc::clone(result));
         let new = rebuild_with(root, &replace, rebuilt)?;
+        let kept = Number::Kept(self.number(node));
         let mut made = self.made.borrow_mut();
         for (old, new) in rebuilt.iter() {
             if let Some(number) = made.numbers.get(old).copied() {
@@ -121,7 +122,7 @@ impl<'a> Drafting<'a> {
                 made.nodes.push(Arc::clone(new));
             }
         }
-        made.numbers.insert(address(&**result), Number::Kept);
+        made.numbers.insert(address(&**result), kept);
         made.nodes.push(Arc::clone(result));
         Ok(new)
     }

@@ -386,10 +386,14 @@ impl<'w, 'o> Work<'w, 'o> {
             .targets
             .iter()
             .map(|target| {
+                // An output that another result is computed from: it is copied.
+                if let Some(kept) = self.kept.get(&target.node) {
+                    return Ok(Arc::clone(kept));
+                }
                 let node = node_of(self.outputs, target.node)?;
                 let replace = |source: &dyn ChunkSource| {
                     let number = graph.nodes().iter().position(|node| std::ptr::addr_eq(node.source, source))?;
-                    self.kept.get(&number).filter(|_| number != target.node).cloned()
+                    self.kept.get(&number).cloned()
                 };
                 rebuild_with(&node, &replace, &mut made)
             })
