@@ -223,7 +223,7 @@ impl Uses {
     /// Takes one use of a piece: how many are left, or none if it is not shared.
     fn take(&mut self, piece: &Piece) -> Option<u32> {
         let count = self.0.get_mut(piece)?;
-        *count -= 1;
+        *count = count.saturating_sub(1);
         Some(*count)
     }
 }
@@ -385,14 +385,16 @@ impl<'g, 'a> Tally<'g, 'a> {
         self.peak = self.peak.max(self.live.saturating_add(scratch));
     }
 
-    /// Counts a read of `slab` of node `number`, `times` times, beside `held` bytes.
+    /// Counts a read of `slab` of node `number`, `times` times, beside `held` bytes, that shares nothing
+    /// with other reads.
     pub(crate) fn beside(&mut self, held: u64, times: u64, number: usize, slab: &Slab) -> Result<()> {
-        let before = self.times;
+        let own = Uses::of(self.graph, &[(number, slab)], self.threads)?;
+        let (before, uses) = (self.times, std::mem::replace(&mut self.uses, own));
         self.times = self.times.saturating_mul(times);
         self.take(held);
         let counted = self.node(number, slab);
         self.live -= held;
-        self.times = before;
+        (self.times, self.uses) = (before, uses);
         counted
     }
 }
@@ -495,7 +497,8 @@ impl<'g> Evaluation<'g, '_> {
         };
         if let Some(reduction) = operation.reduction() {
             let info = self.graph.nodes[node.inputs[0]].source.info();
-            let read = |piece: &Slab, data: &mut [u8]| self.node(node.inputs[0], piece, data);
+            // Uses below a reduction are counted piece by piece: it shares nothing with what is outside.
+            let read = |piece: &Slab, data: &mut [u8]| self.graph.read(node.inputs[0], piece, data, self.worker);
             return reduction::reduce_slab(info, reduction, slab, out, self.worker, &read);
         }
         let threads = self.worker.threads();
