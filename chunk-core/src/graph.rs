@@ -34,6 +34,8 @@ pub(crate) struct Graph<'a> {
 #[derive(Debug)]
 pub(crate) struct Node<'a> {
     pub(crate) source: &'a dyn ChunkSource,
+    /// Bytes of an element.
+    size: usize,
     /// The numbers of its inputs.
     pub(crate) inputs: Vec<usize>,
     /// Whether several nodes read it, or one reads it as several of its inputs.
@@ -81,7 +83,8 @@ impl<'a> Graph<'a> {
             graph.depth = graph.depth.max(level);
             numbers.insert(address(source), graph.nodes.len());
             levels.push(level);
-            graph.nodes.push(Node { source, inputs, shared: false, reaches_shared: false });
+            let size = source.info().dtype.size();
+            graph.nodes.push(Node { source, size, inputs, shared: false, reaches_shared: false });
         }
         graph.find_shared(roots.iter().map(|root| numbers[&address(*root)]));
         Ok(graph)
@@ -349,7 +352,7 @@ impl<'g, 'a> Tally<'g, 'a> {
     }
 
     fn bytes(&self, number: usize, slab: &Slab) -> u64 {
-        slab.bytes(self.graph.nodes[number].source.info().dtype.size())
+        slab.bytes(self.graph.nodes[number].size)
     }
 
     fn take(&mut self, bytes: u64) {
@@ -478,7 +481,7 @@ impl<'g> Evaluation<'g, '_> {
         let kept = match kept {
             Some(kept) => kept,
             None => {
-                let bytes = slab.bytes(self.graph.nodes[number].source.info().dtype.size());
+                let bytes = slab.bytes(self.graph.nodes[number].size);
                 let mut buffer = self.worker.scratch(bytes as usize)?;
                 self.own(number, slab, &mut buffer)?;
                 Rc::new(buffer)
@@ -523,7 +526,7 @@ impl<'g> ReadSteps<'_, 'g, '_, '_> {
     fn read(&mut self, need: &Need) -> Result<Bytes<'g>> {
         let number = self.inputs[need.input];
         let graph = self.evaluation.graph;
-        let bytes = need.slab.bytes(graph.nodes[number].source.info().dtype.size()) as usize;
+        let bytes = need.slab.bytes(graph.nodes[number].size) as usize;
         if let Some(offset) = need.offset {
             self.evaluation.node(number, &need.slab, &mut self.out[offset..offset + bytes])?;
             return Ok(Bytes::Inside);

@@ -60,6 +60,8 @@ pub(crate) struct Pass<'a> {
     unit: Shape,
     /// Slabs must be contiguous pieces of the row-major order.
     contiguous: bool,
+    /// Each slab is copied to a buffer of its own, and handed on.
+    hands_on: bool,
     /// Slabs are of whole blocks, if what is read is reduced.
     reduced: Option<Reduced<'a>>,
     /// What others hold during the pass.
@@ -137,6 +139,11 @@ impl Planner {
     /// As [`Planner::read`].
     pub fn read_contiguous(&self, source: &dyn ChunkSource) -> Result<Plan> {
         self.plan(&Pass { contiguous: true, ..Pass::new(&[(source, None)])? })
+    }
+
+    /// Plans to read all of `source` in its row-major order, each slab into a buffer that is handed on.
+    pub(crate) fn read_owned(&self, source: &dyn ChunkSource) -> Result<Plan> {
+        self.plan(&Pass { contiguous: true, hands_on: true, ..Pass::new(&[(source, None)])? })
     }
 
     /// Plans to copy `source` into `sink`: no two slabs share a chunk of the sink.
@@ -354,6 +361,7 @@ impl<'a> Pass<'a> {
             least,
             unit,
             contiguous: false,
+            hands_on: false,
             reduced: None,
             beside: 0,
             judged: RefCell::default(),
@@ -411,6 +419,9 @@ impl<'a> Pass<'a> {
             // One that is filled, and one that waits to be merged.
             writing.scratch_bytes = cost.scratch_bytes.saturating_add(copies).saturating_add(2 * accumulators);
             writing.work = cost.work;
+        }
+        if self.hands_on {
+            writing = Cost::new(largest, Work::copying(largest));
         }
         let leaves = self.graph.nodes().iter().enumerate().filter(|(_, node)| node.source.operation().is_none());
         let moved = leaves.fold(0, |moved: u64, (leaf, _)| moved.saturating_add(tally.work_of(leaf).moved_bytes()));
