@@ -92,10 +92,10 @@ impl<'a> Graph<'a> {
         for number in self.nodes.iter().flat_map(|node| node.inputs.iter().copied()).chain(roots) {
             readers[number] += 1;
         }
-        for number in 0..self.nodes.len() {
+        for (number, readers) in readers.into_iter().enumerate() {
             let below = self.nodes[number].inputs.iter().any(|input| self.nodes[*input].reaches_shared);
             let node = &mut self.nodes[number];
-            node.shared = readers[number] > 1;
+            node.shared = readers > 1;
             node.reaches_shared = node.shared || below;
         }
     }
@@ -473,14 +473,13 @@ impl<'g> Evaluation<'g, '_> {
         let piece = (number, slab.clone());
         let Some(left) = self.uses.borrow_mut().take(&piece) else { return Ok(None) };
         let kept = self.kept.borrow_mut().remove(&piece);
-        let kept = match kept {
-            Some(kept) => kept,
-            None => {
-                let bytes = slab.bytes(self.graph.nodes[number].source.info().dtype.size());
-                let mut buffer = self.worker.scratch(bytes as usize)?;
-                self.own(number, slab, &mut buffer)?;
-                Rc::new(buffer)
-            }
+        let kept = if let Some(kept) = kept {
+            kept
+        } else {
+            let bytes = slab.bytes(self.graph.nodes[number].source.info().dtype.size());
+            let mut buffer = self.worker.scratch(bytes as usize)?;
+            self.own(number, slab, &mut buffer)?;
+            Rc::new(buffer)
         };
         if left > 0 {
             self.kept.borrow_mut().insert(piece, Rc::clone(&kept));
