@@ -188,6 +188,9 @@ pub fn total_cost(source: &dyn ChunkSource, slab: &Slab, threads: usize) -> Resu
 /// Returns the bytes that `source` and all its inputs hold between reads, each node once.
 #[must_use]
 pub fn total_held_bytes(source: &dyn ChunkSource) -> u64 {
+    if source.operation().is_none() {
+        return source.held_bytes();
+    }
     match Graph::new(source) {
         Ok(graph) => graph.held_bytes(),
         // Too deep to be read, so nothing is read.
