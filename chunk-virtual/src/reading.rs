@@ -116,18 +116,20 @@ impl Reading {
         self.axes.iter().map(Along::whole).collect()
     }
 
-    /// Returns whether these parts, as a dense piece, lie in the output as they are.
-    fn is_straight(&self, parts: &[Part]) -> bool {
-        self.copies(parts).is_straight(slab_of(parts).bytes(self.size))
+    /// Returns the dense piece that these parts are, and from which byte on it lies in the output, if
+    /// it lies there as it is.
+    fn straight(&self, parts: &[Part]) -> Option<(Slab, usize)> {
+        let (piece, copies) = (slab_of(parts), self.copies(parts));
+        copies.is_straight(piece.bytes(self.size)).then(|| (piece, copies.start()))
     }
 
     /// Takes a step for each dense piece of input number `input`, or for a sample of at most
     /// `most`, each of which stands for `times` as many.
     pub(crate) fn step(&self, input: usize, most: Option<u64>, times: u64, steps: &mut dyn Stepper) -> Result<()> {
         let whole = self.whole();
-        if self.is_straight(&whole) {
+        if let Some((piece, start)) = self.straight(&whole) {
             steps.stands_for(times);
-            return self.step_piece(input, &whole, steps);
+            return steps.step(&[Need::inside(input, piece, start)], &mut |_, _, _| Ok(()));
         }
         let total = self.axes.iter().fold(1, |pieces: u64, along| pieces.saturating_mul(along.parts()));
         let sample = Sample::new(total, most);
@@ -161,12 +163,12 @@ impl Reading {
 
     /// Returns what the steps take, without the pieces of the input that they need.
     pub(crate) fn own_cost(&self) -> Cost {
-        let longest: Vec<Part> = self.axes.iter().map(Along::longest).collect();
-        if self.is_straight(&self.whole()) {
+        if self.straight(&self.whole()).is_some() {
             return Cost::default();
         }
+        let longest: Vec<Part> = self.axes.iter().map(Along::longest).collect();
         let lists: u64 = self.axes.iter().map(Along::bytes).sum();
-        if self.is_straight(&longest) {
+        if self.straight(&longest).is_some() {
             return Cost::new(lists, Work::default());
         }
         // A longer piece than those that were looked at is counted here: none is larger than the
