@@ -80,7 +80,7 @@ impl ChunkSource for CastSource {
 }
 
 impl Operation for CastSource {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "astype"
     }
 

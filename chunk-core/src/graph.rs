@@ -95,10 +95,10 @@ impl<'a> Graph<'a> {
         for number in self.nodes.iter().flat_map(|node| node.inputs.iter().copied()).chain(roots) {
             readers[number] += 1;
         }
-        for number in 0..self.nodes.len() {
+        for (number, readers) in readers.into_iter().enumerate() {
             let below = self.nodes[number].inputs.iter().any(|input| self.nodes[*input].reaches_shared);
             let node = &mut self.nodes[number];
-            node.shared = readers[number] > 1;
+            node.shared = readers > 1;
             node.reaches_shared = node.shared || below;
         }
     }
@@ -191,6 +191,9 @@ pub fn total_cost(source: &dyn ChunkSource, slab: &Slab, threads: usize) -> Resu
 /// Returns the bytes that `source` and all its inputs hold between reads, each node once.
 #[must_use]
 pub fn total_held_bytes(source: &dyn ChunkSource) -> u64 {
+    if source.operation().is_none() {
+        return source.held_bytes();
+    }
     match Graph::new(source) {
         Ok(graph) => graph.held_bytes(),
         // Too deep to be read, so nothing is read.
@@ -478,14 +481,13 @@ impl<'g> Evaluation<'g, '_> {
         let piece = (number, slab.clone());
         let Some(left) = self.uses.borrow_mut().take(&piece) else { return Ok(None) };
         let kept = self.kept.borrow_mut().remove(&piece);
-        let kept = match kept {
-            Some(kept) => kept,
-            None => {
-                let bytes = slab.bytes(self.graph.nodes[number].size);
-                let mut buffer = self.worker.scratch(bytes as usize)?;
-                self.own(number, slab, &mut buffer)?;
-                Rc::new(buffer)
-            }
+        let kept = if let Some(kept) = kept {
+            kept
+        } else {
+            let bytes = slab.bytes(self.graph.nodes[number].size);
+            let mut buffer = self.worker.scratch(bytes as usize)?;
+            self.own(number, slab, &mut buffer)?;
+            Rc::new(buffer)
         };
         if left > 0 {
             self.kept.borrow_mut().insert(piece, Rc::clone(&kept));

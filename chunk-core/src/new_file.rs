@@ -85,8 +85,8 @@ impl NewFile {
     }
 }
 
-/// Gives the file at `from`, which is complete, the name `to`, as [`NewFile::publish`] does; into another file system it
-/// is copied. If that fails, it stays where it is.
+/// Gives the file at `from`, which is complete, the name `to`, as [`NewFile::publish`] does; into
+/// another file system it is copied. If that fails, it stays where it is.
 pub(crate) fn publish(from: &Path, to: &Path, overwrite: bool) -> Result<()> {
     NewFile::check(to, overwrite)?;
     let to = followed(to.to_path_buf());
@@ -170,6 +170,15 @@ impl LazyFile {
         Ok(self.made.wait().file())
     }
 
+    /// Makes what was written durable, still under the temporary name, also where nobody asked for
+    /// the file before.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn sync(&self) -> Result<()> {
+        self.get()?.file().sync_all().map_err(|cause| Error::io(&self.path, "finish", cause))
+    }
+
     /// Gives the file its name, also where nobody asked for it before.
     ///
     /// # Errors
@@ -230,6 +239,8 @@ mod tests {
             }
         });
         assert_eq!(names(), 1);
+        lazy.sync().unwrap();
+        assert!(!path.exists());
         lazy.publish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"\0b\0");
         assert!(LazyFile::new(&path, 3, false).is_err());

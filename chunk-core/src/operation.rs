@@ -175,7 +175,7 @@ pub struct Packed<'a> {
 }
 
 impl<'a> Packed<'a> {
-    /// The piece `slab` with its bytes: for whoever carries steps out.
+    /// Takes the piece `slab` with its bytes: for whoever carries steps out.
     #[must_use]
     pub fn new(slab: &'a Slab, data: &'a [u8]) -> Self {
         Packed { slab, data }

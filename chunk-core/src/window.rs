@@ -76,7 +76,7 @@ impl ChunkSource for Window {
 }
 
 impl Operation for Window {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "window"
     }
 

@@ -34,7 +34,7 @@ pub(crate) struct Node {
 type Build = dyn Fn(Arc<dyn ChunkSource>) -> CoreResult<Arc<dyn ChunkSource>> + Send + Sync;
 
 impl Node {
-    /// The operation on an input that is kept as it is.
+    /// Makes the operation on an input that is kept as it is.
     pub(crate) fn build_on(&self, input: Arc<dyn ChunkSource>) -> Result<Arc<dyn ChunkSource>, Failure> {
         let name = input.info().name.clone();
         works((self.build)(input), name, "making the node")

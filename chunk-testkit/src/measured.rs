@@ -35,7 +35,8 @@ pub(crate) fn read(source: &dyn ChunkSource, slab: &Slab, threads: usize) -> Res
     one.seen.take().ok_or_else(|| Failure::new(&source.info().name, "a run that reads its one slab", "no read"))
 }
 
-/// Slabs are planned for four threads and scheduled on those that there are: what the most of them takes must fit.
+/// Slabs are planned for four threads and scheduled on those that there are: what the most of them
+/// takes must fit.
 fn planned_for(threads: usize) -> usize {
     threads.max(4)
 }

@@ -19,8 +19,9 @@ const THREADS: [usize; 3] = [1, 2, 5];
 /// Steps that planning looks at, where a rule wants a sample.
 const SAMPLED: u64 = 3;
 
-/// `cost` and `held_bytes` of a node are its own: they do not change with what its inputs cost and hold, which a plan
-/// counts itself. A source that is made of an input and is no node hides it: it states all that both take.
+/// `cost` and `held_bytes` of a node are its own: they do not change with what its inputs cost and
+/// hold, which a plan counts itself. A source that is made of an input and is no node hides it: it
+/// states all that both take.
 ///
 /// Checked where the case is a [`SourceCase::node`].
 pub fn a_nodes_cost_is_its_own(case: &SourceCase) -> Outcome {
@@ -57,8 +58,8 @@ pub fn a_nodes_cost_is_its_own(case: &SourceCase) -> Outcome {
     })
 }
 
-/// What nodes share is there once: two nodes over one input hold its bytes once, and a graph that reads a node twice
-/// holds the node's once. So a node keeps its inputs as it was given them.
+/// What nodes share is there once: two nodes over one input hold its bytes once, and a graph that
+/// reads a node twice holds the node's once. So a node keeps its inputs as it was given them.
 ///
 /// Checked where the case is a [`SourceCase::node`] and what it makes is a node.
 pub fn shared_nodes_count_once(case: &SourceCase) -> Outcome {
@@ -80,8 +81,8 @@ pub fn shared_nodes_count_once(case: &SourceCase) -> Outcome {
     })
 }
 
-/// [`Operation::over`] the same inputs gives the same: identity, description and bytes. Inputs of another dtype or
-/// shape, more and fewer of them are refused.
+/// [`Operation::over`] the same inputs gives the same: identity, description and bytes. Inputs of
+/// another dtype or shape, more and fewer of them are refused.
 ///
 /// Checked where the source is a node.
 pub fn over_the_same_inputs_is_the_same(case: &SourceCase) -> Outcome {
@@ -135,8 +136,8 @@ fn refuses_other_inputs(source: &dyn ChunkSource, operation: &dyn Operation) -> 
     refused("one input too few", own[1..].to_vec())
 }
 
-/// The identity of what is made of an input is its own: another than the input's, another for another input, the same
-/// for the same, and none if the input has none.
+/// The identity of what is made of an input is its own: another than the input's, another for
+/// another input, the same for the same, and none if the input has none.
 ///
 /// Without an identity nothing is promised. Checked where the case is a [`SourceCase::node`].
 pub fn identity_is_its_own(case: &SourceCase) -> Outcome {
@@ -164,11 +165,12 @@ pub fn identity_is_its_own(case: &SourceCase) -> Outcome {
     })
 }
 
-/// A node needs pieces within its inputs' shapes only, and those that it needs inside of the output's buffer fit in
-/// there. Planning sees what computing does: the same steps, or a sample of them.
+/// A node needs pieces within its inputs' shapes only, and those that it needs inside of the
+/// output's buffer fit in there. Planning sees what computing does: the same steps, or a sample of
+/// them.
 ///
-/// A reduction, whose pieces core chooses, has the shape of its input without the axes that it reduces, or with one
-/// element along them.
+/// A reduction, whose pieces core chooses, has the shape of its input without the axes that it
+/// reduces, or with one element along them.
 ///
 /// Checked where the source is a node.
 pub fn asks_only_for_what_is_inside(case: &SourceCase) -> Outcome {
@@ -210,7 +212,7 @@ fn reduces_its_input(result: &DatasetInfo, input: &DatasetInfo, axes: &[usize]) 
     })
 }
 
-/// The steps by which `slab` is computed.
+/// Returns the steps by which `slab` is computed.
 fn steps_of(
     source: &dyn ChunkSource,
     operation: &dyn Operation,
@@ -242,7 +244,7 @@ struct Seen<'a> {
 impl Seen<'_> {
     fn check(&self, needs: &[Need]) -> Option<String> {
         for Need { input, slab, offset, .. } in needs {
-            let Some(info) = self.operation.inputs().get(*input).map(|input| input.info()) else {
+            let Some(info) = self.operation.inputs().get(*input).map(ChunkSource::info) else {
                 return Some(format!("input {input}, which it does not have"));
             };
             if !slab.is_within(&info.shape) {

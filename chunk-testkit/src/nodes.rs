@@ -16,14 +16,14 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// The input, which holds nothing and costs nothing beyond itself, and has no identity.
+    /// Takes the input as a node that costs nothing beyond it, and has no identity.
     pub(crate) fn of(input: &Arc<dyn ChunkSource>) -> Self {
         let mut info = input.info().clone();
         info.identity = None;
         Said { input: [Arc::clone(input)], info, bytes: 0 }
     }
 
-    /// Said to hold so many bytes, to take as many to read, and as many operations.
+    /// Says that it holds so many bytes, takes as many to read, and as many operations.
     pub(crate) fn costing(self, bytes: u64) -> Self {
         Said { bytes, ..self }
     }
@@ -57,7 +57,7 @@ impl ChunkSource for Said {
 }
 
 impl Operation for Said {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "said"
     }
 
@@ -116,7 +116,7 @@ impl ChunkSource for Both {
 }
 
 impl Operation for Both {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "both"
     }
 

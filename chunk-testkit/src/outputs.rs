@@ -86,9 +86,9 @@ pub fn an_unfinished_output_is_invisible(backend: &Description) -> Outcome {
     Ok(())
 }
 
-/// After `prepare` nothing is under the output's name yet, and a sink that is dropped then leaves nothing behind; after
-/// `finish` everything is there. A sink to which nothing was written is prepared, too. That `prepare` may be left out
-/// other rules show.
+/// After `prepare` nothing is under the output's name yet, and a sink that is dropped then leaves
+/// nothing behind; after `finish` everything is there. A sink to which nothing was written is
+/// prepared, too. That `prepare` may be left out other rules show.
 pub fn preparing_an_output_publishes_nothing(backend: &Description) -> Outcome {
     let array = backend.array(&backend.dtype(), backend.rank());
     let written = || -> Result<_, Failure> {

@@ -123,9 +123,9 @@ fn read_alone(case: &SourceCase) -> Result<Vec<(Slab, Buffer)>, Failure> {
     slabs(case.info()).into_iter().map(|slab| case.read(&slab, &Worker::new()).map(|read| (slab, read))).collect()
 }
 
-/// A read holds no more beside its buffer than `cost` says, and [`UNCOUNTED_BYTES`], with workers of any number of
-/// threads. For a node, that is what core makes of its cost and those of its inputs; also in graphs that read it
-/// twice, or two of it over one input.
+/// A read holds no more beside its buffer than `cost` says, and [`UNCOUNTED_BYTES`], with workers
+/// of any number of threads. For a node, that is what core makes of its cost and those of its
+/// inputs; also in graphs that read it twice, or two of it over one input.
 ///
 /// Measured by [`PeakAlloc`] inside runs of one slab each, so what C libraries allocate is not seen.
 /// Sources of some hundred KiB show something.
@@ -187,8 +187,8 @@ pub fn holds_no_more_than_it_says(case: &SourceCase) -> Outcome {
     })
 }
 
-/// Making a lazy operation reads nothing of its input, and nor does planning: all that it must know is in the input's
-/// description.
+/// Making a lazy operation reads nothing of its input, and nor does planning: all that it must know
+/// is in the input's description.
 ///
 /// Checked where the case is a [`SourceCase::node`].
 pub fn reads_nothing_before_it_is_asked(case: &SourceCase) -> Outcome {

@@ -116,7 +116,7 @@ impl Along {
         Part { start, length: self.position(end - 1) - start + 1, first, count: end - first }
     }
 
-    /// How many parts there are.
+    /// Returns how many parts there are.
     pub(crate) fn parts(&self) -> u64 {
         match &self.wanted {
             Wanted::Any(_) => self.firsts.len() as u64,
@@ -127,12 +127,12 @@ impl Along {
         }
     }
 
-    /// Part `number`, in the order of the source.
+    /// Returns part `number`, in the order of the source.
     pub(crate) fn part(&self, number: u64) -> Part {
         self.part_to(self.first(number), self.first(number + 1))
     }
 
-    /// About the longest part there is.
+    /// Returns about the longest part.
     pub(crate) fn longest(&self) -> Part {
         let (parts, looked_at) = (
             self.parts(),
@@ -145,7 +145,8 @@ impl Along {
         longest.unwrap_or_else(|| self.whole())
     }
 
-    /// The number of the first wanted position of part `number`; past the last part, how many are wanted.
+    /// Returns the number of the first wanted position of part `number`; past the last part, how
+    /// many are wanted.
     fn first(&self, number: u64) -> u64 {
         let Wanted::Even { steps, .. } = &self.wanted else {
             return self.firsts.get(number as usize).copied().unwrap_or_else(|| self.count());
@@ -160,7 +161,7 @@ impl Along {
         first.min(steps.count)
     }
 
-    /// How evenly spaced positions are cut.
+    /// Returns how evenly spaced positions are cut.
     fn spacing(&self, steps: &Steps) -> Spacing {
         let step = steps.step.unsigned_abs();
         match self.gap {

@@ -8,7 +8,8 @@ use chunk_core::{
 /// Bytes that are converted at a time, so that they stay in the caches.
 const PIECE: usize = 256 << 10;
 
-/// Another source with its elements cast, for a node that reads it itself; others use [`chunk_core::cast`].
+/// Another source with its elements cast, for a node that reads it itself; others use
+/// [`chunk_core::cast`].
 #[derive(Debug)]
 pub(crate) struct Casted<'a> {
     source: &'a dyn ChunkSource,

@@ -202,8 +202,8 @@ impl FileSource<'_> {
         self.files.pool.lease(key, &self.location, Expected { info: Some(&self.info), stamp, folder })
     }
 
-    /// What the first file costs for a slab like this one, as far as it reaches: the others are not opened to plan,
-    /// unless the first is not there.
+    /// Returns what the first file costs for a slab like this one, as far as it reaches: the others
+    /// are not opened to plan, unless the first is not there.
     fn model(&self, slab: &Slab, threads: usize) -> Result<Cost> {
         let first = self.files.source(0, self.files.first.shape.clone());
         let Ok(model) = first.lease() else { return total_cost(&*self.lease()?, slab, threads) };

@@ -51,7 +51,7 @@ impl<'a> Copies<'a> {
         self.levels.is_empty() && self.run as u64 == bytes
     }
 
-    /// Where the first run goes in the output, in bytes: the beginning of a straight piece.
+    /// Returns where the first run goes in the output, in bytes: the beginning of a straight piece.
     pub(crate) fn start(&self) -> usize {
         self.to
     }

@@ -26,8 +26,8 @@ const LOOKED_AT_ONCE: u64 = 1 << 24;
 /// A region is what indices of positive step lead to, integers included: `select![10..20, .., 3]`, or every fourth row
 /// by `select![1..; 4]`. The source has the region's shape. Where regions overlap, the one placed last is read.
 ///
-/// Sources that are computed, such as selections, are inputs of the layout: a plan looks into them. It reads files and
-/// all others itself, several at once.
+/// Sources that are computed, such as selections, are inputs of the layout: a plan looks into them.
+/// It reads files and all others itself, several at once.
 ///
 /// Reading where nothing is placed is [`Error::NotCovered`], unless [`Fill`] was asked for; [`mask`](VirtualLayout::mask)
 /// then tells what was filled.
@@ -346,8 +346,8 @@ impl VirtualLayout {
         Ok(mask.iter().map(|filled| u64::from(*filled)).sum())
     }
 
-    /// Fills and reads what the layout reads itself of `slab`, several parts at once: all regions, or those of a
-    /// layer, of which the first begins the buffer.
+    /// Fills and reads what the layout reads itself of `slab`, several parts at once: all regions,
+    /// or those of a layer, of which the first begins the buffer.
     fn read_own(&self, slab: &Slab, layers: Option<(&Layers, usize)>, out: &mut [u8], worker: &Worker) -> Result<()> {
         let (shares, size) = (self.shares(slab, worker.threads()), self.info.dtype.size());
         worker.for_each_slab(shares, out, size, |share, bytes, worker| {
@@ -375,10 +375,10 @@ impl VirtualLayout {
         if uncovered.is_some() {
             fill.value(&self.info)?.fill(out);
         }
-        match &self.filled {
-            Some(filled) => Ok(filled.add(self.count_filled(share, uncovered.is_some(), worker)?)),
-            None => Ok(()),
+        if let Some(filled) = &self.filled {
+            filled.add(self.count_filled(share, uncovered.is_some(), worker)?);
         }
+        Ok(())
     }
 
     /// Reads these regions of `share`, filling those that are missing if that is asked for.
@@ -392,15 +392,16 @@ impl VirtualLayout {
     }
 }
 
-/// The identity of a layout without sources.
+/// Begins the identity of a layout, which has no sources yet.
 fn begin_identity(info: &DatasetInfo) -> IdentityBuilder {
     let identity = Identity::builder("layout").field("shape", info.shape.to_string());
     identity.field("dtype", info.dtype.to_string())
 }
 
-/// In which order regions are read, where some are computed: those of layer 0, the first that is computed, those of
-/// layer 1, the next, and so on. A region that meets no computed one which was placed before it is of layer 0: so all
-/// files are read at once, unless they lie over something that is computed.
+/// In which order regions are read, where some are computed: those of layer 0, the first that is
+/// computed, those of layer 1, the next, and so on. A region that meets no computed one which was
+/// placed before it is of layer 0: so all files are read at once, unless they lie over something
+/// that is computed.
 struct Layers {
     computed: Vec<u32>,
     /// The layer of each region that the layout reads itself.
@@ -419,7 +420,7 @@ impl Region {
         self.source.info().name.clone()
     }
 
-    /// What is read of it where it is missing, as far as costs go.
+    /// Returns what is read of it where it is missing, as far as costs go.
     fn constant(&self) -> Constant {
         let info = self.source.info();
         Constant::like(info, Scalar::zero(info.dtype.clone()))
@@ -524,7 +525,8 @@ impl Regions {
         Ok(())
     }
 
-    /// What reading those regions costs that a layout reads itself; `absent` says which are not read.
+    /// Returns what reading those regions costs that a layout reads itself; `absent` says which are
+    /// not read.
     fn cost(&self, slab: &Slab, threads: usize, absent: impl Fn(&Region) -> Result<bool>) -> Result<Cost> {
         let touching = self.touching(slab);
         let mut cost = Cost::default();
@@ -545,7 +547,7 @@ impl Regions {
         Ok(cost)
     }
 
-    /// Whether a layout reads this region itself.
+    /// Returns whether a layout reads this region itself.
     fn is_own(&self, number: u32) -> bool {
         self.placed[number as usize].input.is_none()
     }
@@ -650,7 +652,7 @@ impl ChunkSource for VirtualLayout {
 }
 
 impl Operation for VirtualLayout {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "block"
     }
 

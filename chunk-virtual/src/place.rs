@@ -62,7 +62,7 @@ impl Place {
         steps.start..end
     }
 
-    /// Whether some position may be in both: between the ends of both along each axis.
+    /// Returns whether some position may be in both: between the ends of both along each axis.
     pub(crate) fn meets(&self, other: &Place) -> bool {
         (0..self.steps.len()).all(|axis| {
             let (own, other) = (self.range(axis), other.range(axis));

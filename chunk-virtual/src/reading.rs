@@ -116,18 +116,20 @@ impl Reading {
         self.axes.iter().map(Along::whole).collect()
     }
 
-    /// Whether these parts, as a dense piece, lie in the output as they are.
-    fn is_straight(&self, parts: &[Part]) -> bool {
-        self.copies(parts).is_straight(slab_of(parts).bytes(self.size))
+    /// Returns the dense piece that these parts are, and from which byte on it lies in the output, if
+    /// it lies there as it is.
+    fn straight(&self, parts: &[Part]) -> Option<(Slab, usize)> {
+        let (piece, copies) = (slab_of(parts), self.copies(parts));
+        copies.is_straight(piece.bytes(self.size)).then(|| (piece, copies.start()))
     }
 
-    /// Takes a step for each dense piece of input number `input`, or for a sample of at most `most`, each
-    /// of which stands for `times` as many.
+    /// Takes a step for each dense piece of input number `input`, or for a sample of at most
+    /// `most`, each of which stands for `times` as many.
     pub(crate) fn step(&self, input: usize, most: Option<u64>, times: u64, steps: &mut dyn Stepper) -> Result<()> {
         let whole = self.whole();
-        if self.is_straight(&whole) {
+        if let Some((piece, start)) = self.straight(&whole) {
             steps.stands_for(times);
-            return self.step_piece(input, &whole, steps);
+            return steps.step(&[Need::inside(input, piece, start)], &mut |_, _, _| Ok(()));
         }
         let total = self.axes.iter().fold(1, |pieces: u64, along| pieces.saturating_mul(along.parts()));
         let sample = Sample::new(total, most);
@@ -159,17 +161,18 @@ impl Reading {
         })
     }
 
-    /// What the steps take, without the pieces of the input that they need.
+    /// Returns what the steps take, without the pieces of the input that they need.
     pub(crate) fn own_cost(&self) -> Cost {
-        let longest: Vec<Part> = self.axes.iter().map(Along::longest).collect();
-        if self.is_straight(&self.whole()) {
+        if self.straight(&self.whole()).is_some() {
             return Cost::default();
         }
+        let longest: Vec<Part> = self.axes.iter().map(Along::longest).collect();
         let lists: u64 = self.axes.iter().map(Along::bytes).sum();
-        if self.is_straight(&longest) {
+        if self.straight(&longest).is_some() {
             return Cost::new(lists, Work::default());
         }
-        // A longer piece than those that were looked at is counted here: none is larger than the window.
+        // A longer piece than those that were looked at is counted here: none is larger than the
+        // window.
         let beyond = self.window.saturating_sub(slab_of(&longest).bytes(self.size));
         let elements = self.loops.iter().fold(1, |elements: u64, turn| elements.saturating_mul(turn.count));
         Cost::new(lists.saturating_add(beyond), Work::copying(elements.saturating_mul(self.size as u64)))
@@ -180,7 +183,7 @@ impl Reading {
         self.step(0, None, 1, &mut Direct { source, out, worker })
     }
 
-    /// What [`Reading::read`] of `source` costs with a worker of `threads` threads.
+    /// Returns what [`Reading::read`] of `source` costs with a worker of `threads` threads.
     pub(crate) fn cost(&self, source: &dyn ChunkSource, threads: usize) -> Result<Cost> {
         let mut counted = Counted { source, threads, times: 1, cost: Cost::default() };
         self.step(0, Some(PIECES_LOOKED_AT), 1, &mut counted)?;
@@ -200,13 +203,13 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// All of them, or `most`.
+    /// Takes all of them, or `most`.
     pub(crate) fn new(total: u64, most: Option<u64>) -> Self {
         let looked_at = most.map_or(total, |most| most.clamp(1, total.max(1)).min(total));
         Sample { total, looked_at, times: total.div_ceil(looked_at.max(1)) }
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     pub(crate) fn len(&self) -> u64 {
         self.looked_at
     }
@@ -214,7 +217,7 @@ impl Sample {
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> + use<> {
         let (total, looked_at) = (u128::from(self.total), self.looked_at);
         // A stride of the golden section follows no period of the pieces.
-        let stride = if u128::from(looked_at) == total { 1 } else { total * 618_034 / 1_000_000 | 1 };
+        let stride = if u128::from(looked_at) == total { 1 } else { (total * 618_034 / 1_000_000) | 1 };
         (0..looked_at).map(move |number| (u128::from(number) * stride % total.max(1)) as u64)
     }
 }
@@ -289,8 +292,8 @@ fn steps(lengths: impl DoubleEndedIterator<Item = u64>, size: usize) -> Vec<usiz
     steps
 }
 
-/// What it costs to read `shares` on so many threads, as many at once as there are threads for; `cost` says what one
-/// costs with its part of the threads.
+/// Returns what it costs to read `shares` on so many threads, as many at once as there are threads
+/// for; `cost` says what one costs with its part of the threads.
 pub(crate) fn cost_of_shares(
     shares: &[Slab],
     threads: usize,
@@ -306,7 +309,7 @@ pub(crate) fn cost_of_shares(
     Ok(all)
 }
 
-/// What is done one after another: the larger scratch, and all of the work, so often.
+/// Adds what is done next: the larger scratch counts, and all of the work, so often.
 pub(crate) fn after(before: &mut Cost, next: &Cost, times: u64) {
     before.scratch_bytes = before.scratch_bytes.max(next.scratch_bytes);
     before.wanted_bytes = before.wanted_bytes.max(next.wanted_bytes);

@@ -20,8 +20,8 @@ use crate::{Indices, Selection};
 /// nothing beside its input. The others are copied from a buffer.
 ///
 /// # Memory
-/// A buffer of up to 2 MiB a thread, or of what is wanted of one chunk where that is more; up to 24 bytes for each
-/// position of a list.
+/// A buffer of up to 2 MiB a thread, or of what is wanted of one chunk where that is more; up to 24
+/// bytes for each position of a list.
 ///
 /// # Examples
 /// ```
@@ -160,7 +160,7 @@ impl ChunkSource for Selected {
 }
 
 impl Operation for Selected {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "getitem"
     }
 

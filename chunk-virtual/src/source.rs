@@ -174,7 +174,8 @@ impl ChunkSource for VirtualSource {
         None
     }
 
-    /// Opens the source to ask it, the first time. If it cannot be opened, all that its pool may hold.
+    /// Opens the source to ask it, the first time. If it cannot be opened, all that its pool may
+    /// hold.
     fn held_bytes(&self) -> u64 {
         if let Some(held) = self.held.get() {
             return *held;

@@ -25,12 +25,14 @@ const SHARES: usize = 4;
 /// mixed as one likes. They have the same shape but along the axis, and the same dtype, unless the stack is to promote.
 /// It is sliced as every source is, by [`Selected`](crate::Selected).
 ///
-/// Reading shares the sources among the worker's threads, each into its part of the buffer. Sources that are computed,
-/// such as selections, are inputs of the stack: a plan looks into them. It reads all others itself.
+/// Reading shares the sources among the worker's threads, each into its part of the buffer. Sources
+/// that are computed, such as selections, are inputs of the stack: a plan looks into them. It reads
+/// all others itself.
 ///
 /// # Memory
-/// 12 bytes for each source and 8 where extents differ. A [`VirtualSource`](crate::VirtualSource) is taken apart: it adds
-/// its path below the folder of the first, 4 bytes, and 32 if its identity is known.
+/// 12 bytes for each source and 8 where extents differ. A [`VirtualSource`](crate::VirtualSource)
+/// is taken apart: it adds its path below the folder of the first, 4 bytes, and 32 if its identity
+/// is known.
 ///
 /// # Examples
 /// ```
@@ -467,7 +469,7 @@ impl VirtualStack {
         Ok(cost)
     }
 
-    /// Whether the stack reads a part itself.
+    /// Returns whether the stack reads a part itself.
     fn is_own(&self, part: usize) -> bool {
         !matches!(self.parts[part], Part::Computed(_))
     }
@@ -538,7 +540,7 @@ impl ChunkSource for VirtualStack {
         let vectors = vectors * size_of::<Arc<dyn ChunkSource>>();
         let columns = (self.parts.capacity() * size_of::<Part>() + vectors) as u64 + self.ends.bytes();
         let files = self.files.iter().map(Files::bytes).chain(pools.iter().map(|pool| pool.held_bytes()));
-        files.chain(self.leaves.iter().map(|leaf| leaf.held_bytes())).fold(columns, u64::saturating_add)
+        files.chain(self.leaves.iter().map(ChunkSource::held_bytes)).fold(columns, u64::saturating_add)
     }
 
     fn cost(&self, slab: &Slab, threads: usize) -> Result<Cost> {
@@ -558,7 +560,7 @@ impl ChunkSource for VirtualStack {
 }
 
 impl Operation for VirtualStack {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "concatenate"
     }
 

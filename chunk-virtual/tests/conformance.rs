@@ -118,12 +118,13 @@ source_conformance!(a_stack_of_files_and_computed_sources, || {
     let build = |x: Arc<dyn ChunkSource>| {
         let memory = MemoryBackend::new();
         let pool = Arc::new(SourcePool::new(Registry::new().with(memory.clone())));
-        let rows = |range: Range<u64>| Selected::new(x.clone(), &select![range; -1]).map(Arc::new);
+        // From the first row down to the one after the last.
+        let rows = |(first, last): (u64, u64)| Selected::new(x.clone(), &select![first..last; -1]).map(Arc::new);
         let mut stack = VirtualStack::new([file(&pool, &memory, "a", 0..3), file(&pool, &memory, "b", 3..9)], 0)?;
-        stack.append(rows(29..8)?)?;
+        stack.append(rows((29, 8))?)?;
         stack.extend((30..90).map(|row| file(&pool, &memory, &format!("row-{row}"), row..row + 1)))?;
         stack.append(Arc::new(numbers()))?;
-        stack.append(rows(149..89)?)?;
+        stack.append(rows((149, 89))?)?;
         Ok(stack)
     };
     let rows = (0..9).chain((9..30).rev()).chain(30..90).chain(0..ROWS).chain((90..ROWS).rev());
@@ -191,12 +192,13 @@ source_conformance!(a_layout_of_files_and_computed_sources, || {
         layout.place(&select![32..36], Arc::new(Selected::new(x, &select![143..139; -1])?))?;
         layout.with_fill(Fill::with(-1.0))
     };
+    // Where each row is from, as placed last.
     let row_at = |row: u64| match row {
         32..36 => Some(143 - (row - 32)),
+        30..32 => Some(60 + row - 30),
         145 => Some(8),
-        30..34 => Some(60 + row - 30),
-        140.. => Some(80 + row - 140),
-        20..120 if row % 2 == 0 => Some((row - 20) / 2),
+        140..145 | 146.. => Some(80 + row - 140),
+        20..120 if row.is_multiple_of(2) => Some((row - 20) / 2),
         10..40 => Some(row - 10),
         _ => None,
     };

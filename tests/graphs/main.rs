@@ -7,8 +7,8 @@ mod nodes;
 use std::sync::{Arc, Mutex};
 
 use chunk_core::{
-    Budget, ChunkSink, ChunkSource, Complex, DType, DatasetInfo, Error, Job, MemoryOutput, MemorySink, MemorySource, Output,
-    Run, Slab, Worker,
+    Budget, ChunkSink, ChunkSource, Complex, DType, DatasetInfo, Error, Job, MemoryOutput, MemorySink, MemorySource,
+    Output, Run, Slab, Worker,
 };
 use chunk_ops::{fft, ifft, map};
 use chunk_testkit::PeakAlloc;
@@ -126,7 +126,13 @@ fn direct(node: &Node) -> Vec<u8> {
 /// What threads, lists and graphs take besides, whatever the data.
 const CONSTANT: u64 = 192 << 10;
 
-fn check(nodes: &[Node], targets: &[usize], chunk: [u64; 2], budget: u64, threads: usize) -> Result<bool, TestCaseError> {
+fn check(
+    nodes: &[Node],
+    targets: &[usize],
+    chunk: [u64; 2],
+    budget: u64,
+    threads: usize,
+) -> Result<bool, TestCaseError> {
     let run = Run::new().budget(Budget::new(budget).unwrap()).threads(threads);
     let made: Vec<Arc<Mutex<Vec<MemoryOutput>>>> = targets.iter().map(|_| Arc::default()).collect();
     let outputs: Vec<Output> = targets

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chunk_core::{
-    ChunkSource, Complex, Cost, DatasetInfo, Element, Need, Number, Operation, Packed, Reduction, Result, Slab, Stepper, Work,
-    Worker, inputs_of, read_node,
+    ChunkSource, Complex, Cost, DatasetInfo, Element, Need, Number, Operation, Packed, Reduction, Result, Slab,
+    Stepper, Work, Worker, inputs_of, read_node,
 };
 
 /// The sum of two arrays of complex128.

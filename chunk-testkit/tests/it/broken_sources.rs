@@ -214,7 +214,7 @@ impl ChunkSource for Broken {
 }
 
 impl Operation for Broken {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "broken"
     }
 

@@ -126,7 +126,8 @@ fn memory_is_bounded_whatever_is_selected() {
 
 #[test]
 fn a_sample_of_very_many_pieces_is_looked_at() {
-    // 2^50 elements, every 5th row alone: a piece each, of which planning looks at some, spread over all.
+    // 2^50 elements, every 5th row alone: a piece each, of which planning looks at some, spread
+    // over all.
     let info = DatasetInfo::new([1 << 32, 1 << 18], DType::U8);
     let selected = Selected::new(Arc::new(Described(info)), &select![..; -5, ..; 2]).unwrap();
     let whole = Slab::whole(&selected.info().shape);
@@ -138,7 +139,7 @@ fn a_sample_of_very_many_pieces_is_looked_at() {
     assert!(near.contains(&cost.work.decoded), "{} of {read}", cost.work.decoded);
     // Positions of a list, in clusters of one and of three chunks: the longest part counts.
     let info = DatasetInfo::new([1 << 30, 4], DType::U8).with_chunk_shape([1 << 10, 4]);
-    let clusters = (0..10_000_i64).flat_map(|number| (0..1 + number % 7 / 6 * 2).map(move |i| (8 * number + i) << 10));
+    let clusters = (0..10_000_i64).flat_map(|number| (0..=number % 7 / 6 * 2).map(move |i| (8 * number + i) << 10));
     let list: Vec<i64> = clusters.rev().collect();
     let list = Selected::new(Arc::new(Described(info)), &select![list]).unwrap();
     let cost = list.total_cost(&Slab::whole(&list.info().shape), 1).unwrap();

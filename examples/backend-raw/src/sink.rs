@@ -55,10 +55,8 @@ impl ChunkSink for RawSink {
 
     fn prepare(&self) -> Result<()> {
         self.sidecar.get()?.write_at(self.description.as_bytes(), 0)?;
-        for file in [&self.data, &self.sidecar] {
-            file.get()?.file().sync_all().map_err(|cause| Error::io(file.path(), "sync", cause))?;
-        }
-        Ok(())
+        self.data.sync()?;
+        self.sidecar.sync()
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
