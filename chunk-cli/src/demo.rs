@@ -132,7 +132,7 @@ impl Demo<'_> {
         let info = output_info(&input, node.info(), &AxisOrigin::along(input.shape.len(), axis))?;
         let registry = &self.context.registry;
         let output = Output::at(Arc::new(node), info, registry, self.location(name), self.options())?;
-        Job::plan(&self.run, &[output], &self.folder)
+        Job::plan(&self.run, &[output], self.folder)
     }
 
     /// The plans of all that will be done, with the noise itself in place of the file that is not there yet. Refuses

@@ -568,11 +568,14 @@ impl Stepper for ReadSteps<'_, '_, '_, '_> {
     fn stands_for(&mut self, _: u64) {}
 }
 
+/// What takes the place of a node, if something does.
+pub(crate) type Replace<'r> = dyn Fn(&dyn ChunkSource) -> Option<Arc<dyn ChunkSource>> + 'r;
+
 /// Replaces nodes of the graph below `root`: those that `replace` has something for, and above them
 /// all that read them. Shared nodes stay shared, those of several roots too if `made` is handed on.
 pub(crate) fn rebuild_with(
     root: &Arc<dyn ChunkSource>,
-    replace: &dyn Fn(&dyn ChunkSource) -> Option<Arc<dyn ChunkSource>>,
+    replace: &Replace<'_>,
     made: &mut HashMap<*const (), Arc<dyn ChunkSource>>,
 ) -> Result<Arc<dyn ChunkSource>> {
     if let Some(known) = made.get(&address(&**root)) {

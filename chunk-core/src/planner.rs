@@ -290,11 +290,14 @@ fn teams(threads: usize) -> impl Iterator<Item = (usize, usize)> {
     (1..=threads).rev().filter(tried).map(move |workers| (workers, threads / workers)).chain([(1, 1)])
 }
 
+/// Plans for a sink, and tells the seconds that it would take on the machine that plans are made for.
+type PlanFor<'p> = dyn Fn(&dyn ChunkSink) -> Result<(Plan, f64)> + 'p;
+
 /// Chooses the chunk shape of an output: the one of `output`, or a smaller one that must pay.
 pub(crate) fn choose_chunks(
     output: &DatasetInfo,
     build: &dyn Fn(DatasetInfo) -> Result<Box<dyn ChunkSink>>,
-    plan: &dyn Fn(&dyn ChunkSink) -> Result<(Plan, f64)>,
+    plan: &PlanFor<'_>,
 ) -> Result<(Plan, Box<dyn ChunkSink>)> {
     let mut best: Option<(f64, Plan, Box<dyn ChunkSink>)> = None;
     let mut refused = None;

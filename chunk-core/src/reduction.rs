@@ -255,13 +255,16 @@ impl<A> Forest<A> {
     }
 }
 
+/// Computes the partial result of a block.
+type Partial<'p, A, E> = dyn FnMut(&Slab, &[u8]) -> std::result::Result<A, E> + 'p;
+
 /// Splits what a task read into its blocks: partial results of them, in the order of their numbers.
 pub(crate) fn partials<A, E: From<Error>>(
     blocks: &Blocks,
     (slab, data): (&Slab, &[u8]),
     size: usize,
     worker: &Worker,
-    partial: &mut dyn FnMut(&Slab, &[u8]) -> std::result::Result<A, E>,
+    partial: &mut Partial<'_, A, E>,
     put: &mut dyn FnMut(Placed<A>) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let mut failed = None;

@@ -328,7 +328,7 @@ impl Run {
     fn drive<R: Send, E: From<Error> + Send>(
         &self,
         (plan, slabs, source): (&Plan, Range<u64>, &dyn ChunkSource),
-        work: &(dyn Fn(&Slab, &[u8], &Worker) -> std::result::Result<R, E> + Sync),
+        work: &SlabWork<'_, R, E>,
         delivery: Delivery<'_, R, E>,
     ) -> std::result::Result<(), E> {
         plan.check(source)?;
@@ -365,6 +365,9 @@ impl Done {
         Done { slabs: 0, total_slabs, bytes: 0, total_bytes }
     }
 }
+
+/// What several threads do with a slab, each with its own.
+type SlabWork<'w, R, E> = dyn Fn(&Slab, &[u8], &Worker) -> std::result::Result<R, E> + Sync + 'w;
 
 /// Computes the accumulator of a piece alone.
 type Accumulate<'r, R> =

@@ -56,7 +56,7 @@ fn add(inputs: &[Packed], out: &mut [u8]) -> Result<()> {
 }
 
 impl Operation for Add {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "add"
     }
 
@@ -120,7 +120,7 @@ impl ChunkSource for Sum {
 }
 
 impl Operation for Sum {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "sum"
     }
 

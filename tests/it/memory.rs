@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Result, Run, Slab, Worker};
+use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Operation, Result, Run, Slab, Work, Worker};
 use chunk_hdf5::{Filter, Hdf5Sink};
 use tempfile::TempDir;
 
@@ -26,8 +26,12 @@ impl ChunkSource for Numbers {
         0
     }
 
-    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, slab.bytes(16))
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Result<Cost> {
+        Ok(Cost::new(0, Work::reading(slab.bytes(16))))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], _worker: &Worker) -> Result<()> {

@@ -411,7 +411,7 @@ impl<'w, 'o> Work<'w, 'o> {
         let (mut targets, mut opened) = (Vec::new(), Vec::new());
         for (index, (target, source)) in record.targets.iter().zip(sources).enumerate() {
             let path = self.folder.files.shard(number, index, &self.label);
-            let native = self.native(record, target).filter(|output| !self.is_published(*output, &path, marks));
+            let native = self.native(record, target).filter(|output| !Self::is_published(*output, &path, marks));
             let shard = match native {
                 Some(output) => self.outputs[output].shard(target.chunk_shape.as_deref(), &path)?,
                 None => Box::new(TileShard::open(source.info().derived(&target.name), tiles_of(record), &path)?),
@@ -442,7 +442,7 @@ impl<'w, 'o> Work<'w, 'o> {
     }
 
     /// Whether an output has its name already: its shard is then gone.
-    fn is_published(&self, output: usize, path: &Path, marks: &Marks) -> bool {
+    fn is_published(output: usize, path: &Path, marks: &Marks) -> bool {
         marks.published.contains(&(output as u64)) && !path.exists()
     }
 
@@ -503,7 +503,7 @@ impl<'w, 'o> Work<'w, 'o> {
             done,
             finished: &mut finished,
         };
-        let ran = if todo.is_empty() && (is_map || stage.plan.len() > 0) { Ok(()) } else { stage.run(conditions) };
+        let ran = if todo.is_empty() && (is_map || !stage.plan.is_empty()) { Ok(()) } else { stage.run(conditions) };
         // What was done stays, also where something failed.
         lock(&marker).write()?;
         self.worked.done += count;
@@ -586,7 +586,7 @@ impl<'w, 'o> Work<'w, 'o> {
             for (index, target) in stage.targets.iter().enumerate() {
                 let Some(output) = target.output else { continue };
                 let path = self.folder.files.shard(number, index, &self.label);
-                if !self.is_published(output, &path, &marks) {
+                if !Self::is_published(output, &path, &marks) {
                     self.publish_one((number, index), output, &marks)?;
                 }
             }

@@ -13,13 +13,13 @@ pub use self::folder::{JobFolder, JobStatus, StageStatus, Worked};
 pub use self::output::Output;
 pub use self::part::Part;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::execute::Consecutive;
 use crate::run::Done;
-use crate::{Bytes, DatasetInfo, Error, Plan, Progress, Result, Run};
+use crate::{Bytes, ChunkSink, DatasetInfo, Error, Plan, Progress, Result, Run};
 
 use self::draft::Drafting;
 use self::record::JobRecord;
@@ -139,7 +139,7 @@ impl Job {
         let mut text = format!("strategy {}", self.why);
         if self.scratch_bytes() > 0 {
             let (bytes, folder) = (Bytes(self.scratch_bytes()), self.scratch.display());
-            text += &format!("\ndisk     {bytes} in {folder}, gone when the program ends");
+            let _ = write!(text, "\ndisk     {bytes} in {folder}, gone when the program ends");
         }
         for (number, stage) in self.stages.iter().enumerate() {
             text.push('\n');
@@ -199,9 +199,9 @@ impl Job {
         }
         // A single output is prepared by its `finish`.
         if finished.len() > 1 {
-            finished.iter().try_for_each(|sink| sink.prepare())?;
+            finished.iter().try_for_each(ChunkSink::prepare)?;
         }
-        finished.into_iter().try_for_each(|sink| sink.finish())
+        finished.into_iter().try_for_each(ChunkSink::finish)
     }
 
     fn total(&self) -> Done {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
-use crate::{ChunkSource, Error, IdentityBuilder, Result, Shape};
+use crate::{ChunkSource, Error, IdentityBuilder, Operation, Result, Shape};
 
 use super::stage::{Kind, Stage};
 use super::{Job, Output};
@@ -184,7 +184,7 @@ pub(crate) fn node_of(outputs: &[Output<'_>], number: usize) -> Result<Arc<dyn C
             found = Some(Arc::clone(&output.source));
         }
     }
-    let inputs = graph.nodes().iter().filter_map(|node| node.source.operation()).flat_map(|it| it.inputs());
+    let inputs = graph.nodes().iter().filter_map(|node| node.source.operation()).flat_map(Operation::inputs);
     let below = inputs.into_iter().find(|input| is_wanted(&***input)).map(Arc::clone);
     found.or(below).map_or_else(|| unreachable!("a node is an output or an input"), Ok)
 }

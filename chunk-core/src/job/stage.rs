@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-use crate::execute::{Deliver, Delivery, Execution, Tasks};
+use crate::execute::{Deliver, Delivery, Execution, Tasks, Work};
 use crate::graph::Graph;
 use crate::reduction::{Blocks, Forest, Placed, output_of, partials};
 use crate::run::Done;
@@ -99,12 +99,7 @@ impl Stage {
         self.execute(&sources, &work, conditions)
     }
 
-    fn execute(
-        &self,
-        sources: &[&dyn ChunkSource],
-        work: &(dyn Fn(usize, &Slab, &[u8], &Worker) -> Result<()> + Sync),
-        conditions: Conditions,
-    ) -> Result<()> {
+    fn execute(&self, sources: &[&dyn ChunkSource], work: &Work<'_, (), Error>, conditions: Conditions) -> Result<()> {
         let graph = Graph::of(sources)?;
         let roots: Vec<usize> = sources.iter().map(|source| graph.number(*source)).collect();
         let Conditions { tasks, stop, progress, done, finished } = conditions;

@@ -156,7 +156,7 @@ impl ChunkSource for Differs {
 }
 
 impl Operation for Differs {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "differs"
     }
 
