@@ -22,6 +22,19 @@ pub struct DatasetInfo {
     pub identity: Option<Identity>,
 }
 
+/// Characters of a name that is not abbreviated, and of its ends if it is.
+const LONG_NAME: usize = 300;
+const NAME_ENDS: usize = 100;
+
+fn abbreviated(name: String) -> String {
+    if name.len() <= LONG_NAME {
+        return name;
+    }
+    let head: String = name.chars().take(NAME_ENDS).collect();
+    let tail: Vec<char> = name.chars().rev().take(NAME_ENDS).collect();
+    head + " .. " + &tail.into_iter().rev().collect::<String>()
+}
+
 impl DatasetInfo {
     /// A dataset of this shape and dtype: contiguous, of fixed size, without name, fill value or identity.
     #[must_use]
@@ -41,10 +54,11 @@ impl DatasetInfo {
     /// chunks, under `name`, and no more.
     ///
     /// Identity, fill value and maximal shape are this dataset's own: a node that has them says so
-    /// itself, and cannot forward its input's by accident.
+    /// itself, and cannot forward its input's by accident. A long name is abbreviated: names are made of
+    /// those of the inputs, and with each input that is read twice they would double.
     #[must_use]
     pub fn derived(&self, name: impl Into<String>) -> Self {
-        let info = DatasetInfo::new(self.shape.clone(), self.dtype.clone()).with_name(name);
+        let info = DatasetInfo::new(self.shape.clone(), self.dtype.clone()).with_name(abbreviated(name.into()));
         DatasetInfo { chunk_shape: self.chunk_shape.clone(), ..info }
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Graph<'a> {
 #[derive(Debug)]
 pub(crate) struct Node<'a> {
     pub(crate) source: &'a dyn ChunkSource,
+    /// Bytes of an element.
+    size: usize,
     /// The numbers of its inputs.
     pub(crate) inputs: Vec<usize>,
     /// Whether several nodes read it, or one reads it as several of its inputs.
@@ -81,7 +83,8 @@ impl<'a> Graph<'a> {
             graph.depth = graph.depth.max(level);
             numbers.insert(address(source), graph.nodes.len());
             levels.push(level);
-            graph.nodes.push(Node { source, inputs, shared: false, reaches_shared: false });
+            let size = source.info().dtype.size();
+            graph.nodes.push(Node { source, size, inputs, shared: false, reaches_shared: false });
         }
         graph.find_shared(roots.iter().map(|root| numbers[&address(*root)]));
         Ok(graph)
@@ -226,7 +229,7 @@ impl Uses {
     /// Takes one use of a piece: how many are left, or none if it is not shared.
     fn take(&mut self, piece: &Piece) -> Option<u32> {
         let count = self.0.get_mut(piece)?;
-        *count -= 1;
+        *count = count.saturating_sub(1);
         Some(*count)
     }
 }
@@ -352,7 +355,7 @@ impl<'g, 'a> Tally<'g, 'a> {
     }
 
     fn bytes(&self, number: usize, slab: &Slab) -> u64 {
-        slab.bytes(self.graph.nodes[number].source.info().dtype.size())
+        slab.bytes(self.graph.nodes[number].size)
     }
 
     fn take(&mut self, bytes: u64) {
@@ -388,14 +391,16 @@ impl<'g, 'a> Tally<'g, 'a> {
         self.peak = self.peak.max(self.live.saturating_add(scratch));
     }
 
-    /// Counts a read of `slab` of node `number`, `times` times, beside `held` bytes.
+    /// Counts a read of `slab` of node `number`, `times` times, beside `held` bytes, that shares nothing
+    /// with other reads.
     pub(crate) fn beside(&mut self, held: u64, times: u64, number: usize, slab: &Slab) -> Result<()> {
-        let before = self.times;
+        let own = Uses::of(self.graph, &[(number, slab)], self.threads)?;
+        let (before, uses) = (self.times, std::mem::replace(&mut self.uses, own));
         self.times = self.times.saturating_mul(times);
         self.take(held);
         let counted = self.node(number, slab);
         self.live -= held;
-        self.times = before;
+        (self.times, self.uses) = (before, uses);
         counted
     }
 }
@@ -479,7 +484,7 @@ impl<'g> Evaluation<'g, '_> {
         let kept = if let Some(kept) = kept {
             kept
         } else {
-            let bytes = slab.bytes(self.graph.nodes[number].source.info().dtype.size());
+            let bytes = slab.bytes(self.graph.nodes[number].size);
             let mut buffer = self.worker.scratch(bytes as usize)?;
             self.own(number, slab, &mut buffer)?;
             Rc::new(buffer)
@@ -497,7 +502,8 @@ impl<'g> Evaluation<'g, '_> {
         };
         if let Some(reduction) = operation.reduction() {
             let info = self.graph.nodes[node.inputs[0]].source.info();
-            let read = |piece: &Slab, data: &mut [u8]| self.node(node.inputs[0], piece, data);
+            // Uses below a reduction are counted piece by piece: it shares nothing with what is outside.
+            let read = |piece: &Slab, data: &mut [u8]| self.graph.read(node.inputs[0], piece, data, self.worker);
             return reduction::reduce_slab(info, reduction, slab, out, self.worker, &read);
         }
         let threads = self.worker.threads();
@@ -522,7 +528,7 @@ impl<'g> ReadSteps<'_, 'g, '_, '_> {
     fn read(&mut self, need: &Need) -> Result<Bytes<'g>> {
         let number = self.inputs[need.input];
         let graph = self.evaluation.graph;
-        let bytes = need.slab.bytes(graph.nodes[number].source.info().dtype.size()) as usize;
+        let bytes = need.slab.bytes(graph.nodes[number].size) as usize;
         if let Some(offset) = need.offset {
             self.evaluation.node(number, &need.slab, &mut self.out[offset..offset + bytes])?;
             return Ok(Bytes::Inside);

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use crate::cost::{Cost, Work};
 use crate::{Budget, Bytes, Calibration, ChunkSource, DType, DatasetInfo, Error, Grid, Identity, Result, Shape, Slab};
 
+/// Slabs are chosen for so many threads, whatever a machine has, so that all choose the same.
+pub(crate) const NOMINAL_THREADS: usize = 4;
+
 /// A pass over a source: its slabs, in order, with the workers and the memory that they take.
 ///
 /// A plan has two halves. Its [`Tiling`] is portable: it says which slabs there are, so that slab *i of
@@ -253,6 +256,13 @@ impl Plan {
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.schedule.seconds
+    }
+
+    /// Seconds that the work would take at least on the machine that all plans are made for: shared out
+    /// among its threads without a loss.
+    pub(crate) fn least_seconds(&self) -> f64 {
+        let Schedule { reading, writing, .. } = &self.schedule;
+        seconds_of(&Calibration::default(), &(*reading + *writing), NOMINAL_THREADS as f64)
     }
 
     /// The plan for people: slabs, workers, peak memory, read amplification, seconds.

@@ -5,9 +5,12 @@
 //! nothing of formats: it asks the graph and the sinks what a slab costs. Slabs follow from those and the
 //! budget alone; only then workers and threads are chosen for this machine.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use crate::cost::{Cost, Work};
 use crate::graph::Graph;
-use crate::plan::{Plan, Schedule, Share, SlabCost, Tiling, seconds_of};
+use crate::plan::{NOMINAL_THREADS, Plan, Schedule, Share, SlabCost, Tiling, seconds_of};
 use crate::reduction::{Blocks, copy_bytes};
 use crate::{
     Budget, Bytes, Calibration, ChunkSink, ChunkSource, DatasetInfo, Error, Grid, Reduce, Result, Shape, Slab,
@@ -23,14 +26,16 @@ const LEAST_SAMPLES: u64 = 3;
 const VERIFIED: u64 = 1 << 16;
 /// So many slabs a thread even out that some take longer than others.
 const SLABS_PER_THREAD: u64 = 4;
-/// Slabs are chosen for so many threads, whatever a machine has, so that all choose the same.
-const NOMINAL_THREADS: usize = 4;
 /// Chunks below this size cost more in bookkeeping than they save in memory.
 const LEAST_CHUNK_BYTES: u64 = 256 << 10;
 /// Chunks above this size are halved even if they fit.
 const MOST_CHUNK_BYTES: u64 = 1 << 30;
 /// The most a chunk has where nobody asked for a shape.
 const DEFAULT_CHUNK_BYTES: u64 = 4 << 20;
+/// A smaller chunk than the wanted one must take less than so much of its time.
+const PAYS: f64 = 0.9;
+/// Up to this many times the data, chunks are read once.
+const ONCE: f64 = 1.02;
 /// How busy each further thread is that shares a slab, as a part of one with a slab of its own.
 const SHARED_THREAD: f64 = 0.85;
 
@@ -55,10 +60,14 @@ pub(crate) struct Pass<'a> {
     unit: Shape,
     /// Slabs must be contiguous pieces of the row-major order.
     contiguous: bool,
+    /// Each slab is copied to a buffer of its own, and handed on.
+    hands_on: bool,
     /// Slabs are of whole blocks, if what is read is reduced.
     reduced: Option<Reduced<'a>>,
     /// What others hold during the pass.
     beside: u64,
+    /// Slab shapes that were judged, by the threads that share a slab: workers do not matter.
+    judged: RefCell<HashMap<(Shape, usize), Candidate>>,
 }
 
 /// What a pass that reduces takes besides.
@@ -130,6 +139,11 @@ impl Planner {
     /// As [`Planner::read`].
     pub fn read_contiguous(&self, source: &dyn ChunkSource) -> Result<Plan> {
         self.plan(&Pass { contiguous: true, ..Pass::new(&[(source, None)])? })
+    }
+
+    /// Plans to read all of `source` in its row-major order, each slab into a buffer that is handed on.
+    pub(crate) fn read_owned(&self, source: &dyn ChunkSource) -> Result<Plan> {
+        self.plan(&Pass { contiguous: true, hands_on: true, ..Pass::new(&[(source, None)])? })
     }
 
     /// Plans to copy `source` into `sink`: no two slabs share a chunk of the sink.
@@ -287,10 +301,14 @@ pub(crate) fn choose_chunks(
     for chunk_shape in chunk_candidates(output) {
         let sink = build(output.clone().with_chunk_shape(chunk_shape))?;
         match plan(&*sink) {
-            // A smaller chunk than the wanted one must pay.
             Ok((plan, time)) => {
-                if best.as_ref().is_none_or(|(least, ..)| time < 0.9 * least) {
+                let is_best = best.as_ref().is_none_or(|(least, ..)| time < PAYS * least);
+                let cannot_pay = plan.amplification() < ONCE && plan.least_seconds() >= PAYS * time;
+                if is_best {
                     best = Some((time, plan, sink));
+                }
+                if cannot_pay {
+                    break;
                 }
             }
             Err(error @ Error::BudgetTooSmall { .. }) => refused = Some(error),
@@ -335,7 +353,19 @@ impl<'a> Pass<'a> {
         let least = joint(&info.shape, chunks);
         let native = joint(&info.shape, sources.iter().map(|source| source.info().chunk_shape.as_ref()));
         let unit = (0..least.len()).map(|axis| common_multiple(least[axis], native[axis], info.shape[axis])).collect();
-        Ok(Pass { graph, roots, sinks, info, least, unit, contiguous: false, reduced: None, beside: 0 })
+        Ok(Pass {
+            graph,
+            roots,
+            sinks,
+            info,
+            least,
+            unit,
+            contiguous: false,
+            hands_on: false,
+            reduced: None,
+            beside: 0,
+            judged: RefCell::default(),
+        })
     }
 
     /// A pass that reduces `source`.
@@ -390,6 +420,9 @@ impl<'a> Pass<'a> {
             writing.scratch_bytes = cost.scratch_bytes.saturating_add(copies).saturating_add(2 * accumulators);
             writing.work = cost.work;
         }
+        if self.hands_on {
+            writing = Cost::new(largest, Work::copying(largest));
+        }
         let leaves = self.graph.nodes().iter().enumerate().filter(|(_, node)| node.source.operation().is_none());
         let moved = leaves.fold(0, |moved: u64, (leaf, _)| moved.saturating_add(tally.work_of(leaf).moved_bytes()));
         Ok(SlabCost::new(largest, tally.cost(), writing, moved))
@@ -403,8 +436,14 @@ impl<'a> Pass<'a> {
 
     /// Judges a slab shape by some of its slabs, spread over the dataset.
     fn judge(&self, slab_shape: Shape, workers: usize, threads: usize) -> Result<Candidate> {
+        let key = (slab_shape, threads);
+        if let Some(judged) = self.judged.borrow().get(&key) {
+            return Ok(Candidate { workers, ..judged.clone() });
+        }
         let samples = (SAMPLES * 16 / self.graph.nodes().len() as u64).clamp(LEAST_SAMPLES, SAMPLES);
-        self.judge_by(slab_shape, workers, threads, samples)
+        let candidate = self.judge_by(key.0.clone(), workers, threads, samples)?;
+        self.judged.borrow_mut().insert(key, candidate.clone());
+        Ok(candidate)
     }
 
     /// The same by as many slabs as can be looked at.

@@ -189,9 +189,19 @@ impl Run {
         mut visit: impl FnMut(&Slab, &[u8]) -> std::result::Result<(), E> + Send,
     ) -> std::result::Result<Plan, E> {
         let plan = self.planner().read_contiguous(source)?;
-        let mut deliver = |_: u64, slab: &Slab, data: &[u8], ()| visit(slab, data);
-        self.drive((&plan, 0..plan.len(), source), &|_, _, _| Ok(()), Delivery::InOrder(0, &mut deliver))?;
+        self.visit_planned(&plan, source, &mut visit)?;
         Ok(plan)
+    }
+
+    /// Calls `visit` with the slabs of `plan`, one after the other.
+    pub(crate) fn visit_planned<E: From<Error> + Send>(
+        &self,
+        plan: &Plan,
+        source: &dyn ChunkSource,
+        mut visit: impl FnMut(&Slab, &[u8]) -> std::result::Result<(), E> + Send,
+    ) -> std::result::Result<(), E> {
+        let mut deliver = |_: u64, slab: &Slab, data: &[u8], ()| visit(slab, data);
+        self.drive((plan, 0..plan.len(), source), &|_, _, _| Ok(()), Delivery::InOrder(0, &mut deliver))
     }
 
     /// Computes `map` of each slab on several threads, and calls `deliver` with what came of it, in the

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 
+use smallvec::SmallVec;
+
 use crate::{Error, Result};
 
 /// The extents of an array, in elements, outermost axis first.
@@ -18,12 +20,15 @@ use crate::{Error, Result};
 /// assert_eq!(shape.to_string(), "(1024, 8192)");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Shape(Vec<u64>);
+pub struct Shape(SmallVec<[u64; INLINE]>);
+
+/// Extents that lie in the shape itself: planning makes millions of them.
+const INLINE: usize = 4;
 
 impl Shape {
     /// No axes.
     pub(crate) const fn single() -> Self {
-        Shape(Vec::new())
+        Shape(SmallVec::new_const())
     }
 
     /// Number of elements, saturating: a shape whose product overflows is larger than any budget.
@@ -66,19 +71,19 @@ impl Deref for Shape {
 
 impl From<Vec<u64>> for Shape {
     fn from(extents: Vec<u64>) -> Self {
-        Shape(extents)
+        Shape(extents.into())
     }
 }
 
 impl From<&[u64]> for Shape {
     fn from(extents: &[u64]) -> Self {
-        Shape(extents.to_vec())
+        Shape(SmallVec::from_slice(extents))
     }
 }
 
 impl<const N: usize> From<[u64; N]> for Shape {
     fn from(extents: [u64; N]) -> Self {
-        Shape(extents.to_vec())
+        Shape(SmallVec::from_slice(&extents))
     }
 }
 

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread;
 
-use crate::{Cost, DatasetInfo, Element, Grid, Operation, Result, Shape, Slab, Worker, total_cost, total_held_bytes};
+use crate::{
+    Chunks, Cost, DatasetInfo, Element, Grid, Operation, Result, Run, Shape, Slab, Worker, total_cost, total_held_bytes,
+};
 
 /// A lazy array: a dataset of a file, or anything computed from others.
 ///
@@ -91,6 +93,18 @@ pub trait ChunkSourceExt: ChunkSource {
         Self: Sized,
     {
         total_cost(self, slab, threads)
+    }
+
+    /// Reads all of the source in row-major order, slab by slab, ahead of whoever takes them, within the
+    /// default budget: see [`Run::chunks`](crate::Run::chunks).
+    ///
+    /// # Errors
+    /// As [`Run::chunks`](crate::Run::chunks).
+    fn into_chunks(self: Arc<Self>) -> Result<Chunks>
+    where
+        Self: Sized + 'static,
+    {
+        Run::new().chunks(self)
     }
 
     /// Bytes held between reads, those of all inputs included, each node once.

@@ -13,7 +13,7 @@ use crate::{Buffer, Error, Result, Slab};
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken {
     own: Arc<AtomicBool>,
-    parent: Option<Arc<AtomicBool>>,
+    parents: Vec<Arc<AtomicBool>>,
 }
 
 impl CancelToken {
@@ -31,12 +31,13 @@ impl CancelToken {
     /// Whether somebody asked to stop.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.own.load(Ordering::Relaxed) || self.parent.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
+        self.own.load(Ordering::Relaxed) || self.parents.iter().any(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// A token that this one cancels, and that can be cancelled alone.
     pub(crate) fn child(&self) -> Self {
-        CancelToken { own: Arc::default(), parent: Some(self.own.clone()) }
+        let parents = self.parents.iter().chain([&self.own]).map(Arc::clone).collect();
+        CancelToken { own: Arc::default(), parents }
     }
 }
 

@@ -245,9 +245,10 @@ impl Transform {
         let extent = self.extent();
         let half_inverse = kind == Kind::HalfInverse;
         let length = if half_inverse { format!(", n {extent}") } else { String::new() };
-        let mut info = DatasetInfo::new(input.shape.clone().with_axis(axis, extent), self.dtype(single))
-            .with_name(format!("{}({}, axis {axis}{length})", kind.name(), input.name))
-            .with_chunk_shape(granule(input, axis).with_axis(axis, extent));
+        let mut info = input.derived(format!("{}({}, axis {axis}{length})", kind.name(), input.name));
+        info.shape = input.shape.clone().with_axis(axis, extent);
+        info.dtype = self.dtype(single);
+        info.chunk_shape = Some(granule(input, axis).with_axis(axis, extent));
         info.identity = input.identity.as_ref().map(|identity| {
             let parameters = Identity::builder(kind.name()).input(identity).field("numerics", NUMERICS);
             let parameters = parameters.field("kernel", kernel_level());

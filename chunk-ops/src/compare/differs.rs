@@ -69,7 +69,8 @@ impl Differs {
             requested: info_a.dtype.to_string(),
         })?;
         let name = format!("diff({}, {})", info_a.name, info_b.name);
-        let mut info = DatasetInfo::new(info_a.shape.clone(), DType::Bool).with_name(name);
+        let mut info = info_a.derived(name);
+        info.dtype = DType::Bool;
         info.chunk_shape = info_a.chunk_shape.clone().or_else(|| info_b.chunk_shape.clone());
         info.identity = info_a.identity.as_ref().zip(info_b.identity.as_ref()).map(|(a, b)| {
             let inputs = Identity::builder("differs").input(a).input(b);
