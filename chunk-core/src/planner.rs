@@ -36,6 +36,8 @@ const DEFAULT_CHUNK_BYTES: u64 = 4 << 20;
 const PAYS: f64 = 0.9;
 /// Up to this many times the data, chunks are read once.
 const ONCE: f64 = 1.02;
+/// Parts of a group that are tried: of more, the larger ones are left out.
+const MOST_PARTS: u64 = 64;
 /// How busy each further thread is that shares a slab, as a part of one with a slab of its own.
 const SHARED_THREAD: f64 = 0.85;
 
@@ -581,8 +583,14 @@ impl<'a> Pass<'a> {
         // Parts of a group, of whole blocks, along the first axis that blocks cut, and then the next.
         let mut part = group.clone();
         for axis in 0..group.len() {
-            for count in halvings(part[axis].div_ceil(block[axis])).skip(1) {
-                along.push(part.clone().with_axis(axis, count * block[axis]));
+            // Slabs begin where groups do: so a part divides its group, unless there is one group only.
+            let (whole, blocks) = (part[axis], part[axis].div_ceil(block[axis]));
+            let is_only = whole >= extent(axes[axis]);
+            let fits = |count: &u64| is_only || whole.is_multiple_of(count * block[axis]);
+            let counts: Vec<u64> = (1..blocks.min(MOST_PARTS)).rev().filter(fits).collect();
+            along.extend(counts.iter().map(|count| part.clone().with_axis(axis, count * block[axis])));
+            if !counts.contains(&1) {
+                break;
             }
             part = part.with_axis(axis, block[axis]);
         }

@@ -76,7 +76,8 @@ impl Blocks {
         let mut block = group.clone();
         for axis in 0..block.len() {
             let inner = block[axis + 1..].iter().product::<u64>().saturating_mul(size);
-            block = block.clone().with_axis(axis, (MOST_BLOCK_BYTES / inner.max(1)).clamp(1, block[axis]));
+            let most = (MOST_BLOCK_BYTES / inner.max(1)).clamp(1, block[axis]);
+            block = block.clone().with_axis(axis, part_of(block[axis], most));
             if block.elements().saturating_mul(size) <= MOST_BLOCK_BYTES {
                 break;
             }
@@ -153,6 +154,12 @@ impl Blocks {
         }
         Ok(())
     }
+}
+
+/// The largest extent up to `most` that divides `extent`, or `most` if those are all much smaller.
+fn part_of(extent: u64, most: u64) -> u64 {
+    let divisor = (most / 8 + 1..=most).rev().find(|part| extent.is_multiple_of(*part));
+    divisor.unwrap_or(most)
 }
 
 /// Extents of what is read at once, by the description alone: a chunk, or several up to about a

@@ -7,7 +7,7 @@ use chunk_core::{
     ChunkSinkExt, ChunkSource, Complex, DType, DatasetInfo, Element, MemorySource, Result, Slab, TileFile, TileSink,
     TileSource,
 };
-use chunk_ops::{Differs, Fft, Tolerance, fft, ifft, irfft, map, rfft};
+use chunk_ops::{Differs, Fft, Map, Tolerance, fft, ifft, irfft, map, rfft};
 use chunk_testkit::{SourceCase, source_conformance};
 
 chunk_testkit::measure_memory!();
@@ -138,7 +138,8 @@ source_conformance!(named_maps, || {
     let elements: Vec<i16> = (0..9000).map(|i| (i * 37 % 1000) as i16).collect();
     let oracle: Vec<f32> = elements.iter().map(|x| f32::from(*x) * 0.5 - 1.0).collect();
     let source = MemorySource::new([90, 100], &elements).unwrap().with_chunk_shape([32, 40]).unwrap();
-    let build = |x: Arc<dyn ChunkSource>| map(x, |x: i16| f32::from(x) * 0.5 - 1.0)?.named("halved", 1);
+    let halved: fn(i16) -> f32 = |x| f32::from(x) * 0.5 - 1.0;
+    let build = move |x: Arc<dyn ChunkSource>| -> Result<Map<i16, f32, _>> { map(x, halved)?.named("halved", 1) };
     SourceCase::node(source, build, f32::as_bytes(&oracle).to_vec())
 });
 

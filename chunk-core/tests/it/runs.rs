@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use chunk_core::{Budget, CancelToken, ChunkSource, DType, DatasetInfo, Element, Error, MemorySink, Run, Slab};
 
+use proptest::prelude::*;
+
 use crate::common::{Heard, counting};
 
 fn run(threads: usize) -> Run {
@@ -48,9 +50,38 @@ fn folds_blocks_in_the_same_way_whatever_the_budget_and_threads() {
 }
 
 #[test]
-#[ignore = "slabs of parts of a group cut blocks where groups are no multiples of blocks"]
 fn folds_blocks_that_do_not_divide_their_group() {
     folds_alike(&[1000, 400]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn folds_any_array_in_the_same_way(
+        shape in prop::array::uniform2(1_u64..3000), chunk in prop::array::uniform2(1_u64..3000), chunked: bool,
+    ) {
+        prop_assume!(shape[0] * shape[1] < 1 << 21);
+        let chunk = [chunk[0].min(shape[0]), chunk[1].min(shape[1])];
+        let source = counting(&shape, chunked.then_some(&chunk[..]));
+        // A sum that rounds: its last bits tell the order.
+        let sum = |budget: u64, threads| {
+            let run = Run::new().budget(Budget::new(budget).unwrap()).threads(threads);
+            let of = |_: &Slab, data: &[u8]| Ok(u32::from_bytes(data)?.iter().fold(0.0, |sum, x| sum + f32::sqrt(*x as f32)));
+            match run.fold(&source, of, |a, b| Ok::<_, Error>(a + b)) {
+                Ok(sum) => Some(sum.unwrap().to_bits()),
+                Err(Error::BudgetTooSmall { .. }) => None,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        let expected = sum(64 << 20, 2);
+        prop_assert!(expected.is_some());
+        for (budget, threads) in [(300 << 10, 1), (600 << 10, 2), (2 << 20, 1), (5 << 20, 4), (20 << 20, 3)] {
+            if let Some(found) = sum(budget, threads) {
+                prop_assert_eq!(Some(found), expected, "budget {}", budget);
+            }
+        }
+    }
 }
 
 #[test]
