@@ -72,7 +72,7 @@ impl Job {
     /// # Errors
     /// [`Error::BudgetTooSmall`](crate::Error::BudgetTooSmall) if no way fits the budget;
     /// [`Error::Io`](crate::Error::Io) if only one with an intermediate does and there is no space for
-    /// it; an output and its sink that differ; [`ChunkSource::cost`] or building a sink that fails.
+    /// it; an output and its sink that differ; [`ChunkSource::cost`](crate::ChunkSource::cost) or building a sink that fails.
     pub fn plan(run: &Run, outputs: &[Output<'_>], scratch: &Path) -> Result<Self> {
         let (fingerprint, unidentified) = match record::fingerprint(outputs) {
             Ok(fingerprint) => (fingerprint, None),
