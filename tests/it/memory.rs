@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Result, Run, Slab, Worker};
+use chunk_core::{ChunkSource, Cost, DType, DatasetInfo, Operation, Result, Run, Slab, Work, Worker};
 use chunk_hdf5::{Filter, Hdf5Sink};
 use tempfile::TempDir;
 
@@ -26,8 +26,12 @@ impl ChunkSource for Numbers {
         0
     }
 
-    fn cost(&self, slab: &Slab, _threads: usize) -> Cost {
-        Cost::new(0, slab.bytes(16))
+    fn operation(&self) -> Option<&dyn Operation> {
+        None
+    }
+
+    fn cost(&self, slab: &Slab, _threads: usize) -> Result<Cost> {
+        Ok(Cost::new(0, Work::reading(slab.bytes(16))))
     }
 
     fn read_into(&self, slab: &Slab, out: &mut [u8], _worker: &Worker) -> Result<()> {
@@ -80,6 +84,37 @@ fn transforms_stay_within_their_budget() {
                 );
                 std::fs::remove_file(out).unwrap();
             }
+        }
+    }
+}
+
+#[test]
+fn jobs_that_are_resumed_and_shared_stay_within_their_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = format!("{}::/data", input().display());
+    for (axis, threads, budget) in [("0", "2", 16), ("1", "4", 64)] {
+        for name in ["out.h5::/data", "out.npy"] {
+            let target = folder.path().join(name).display().to_string();
+            let memory = format!("{budget}M");
+            let command = ["fft", &source, &target, "--axis", axis, "--memory", &memory, "--threads", threads];
+            let parts: [&[&str]; 4] = [
+                &["--part=0/3"],
+                &["--part=1/3"],
+                &["--part=0/3"],
+                // Takes over what the third part has left, and joins.
+                &["--resume"],
+            ];
+            for part in parts {
+                let peak = peak(&[&command, part, &["--progress", "never"]].concat());
+                assert!(
+                    peak <= budget * MEBI + FIXED,
+                    "{name}, axis {axis}, {threads} threads, {memory}, {part:?}: peak of {} MiB",
+                    peak / MEBI
+                );
+            }
+        }
+        for name in ["out.h5", "out.npy"] {
+            std::fs::remove_file(folder.path().join(name)).unwrap();
         }
     }
 }
