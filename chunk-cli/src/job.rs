@@ -67,10 +67,13 @@ struct WorkedRecord<'a> {
 
 impl Making<'_> {
     /// Plans and carries out, or continues what is in a folder.
-    pub(crate) fn execute(self, run: &Run, options: &RunOptions, jobs: &JobOptions, out: &mut Out) -> Outcome {
-        match jobs.folder(&self.location) {
-            Some(folder) if !options.dry_run => self.in_folder(&folder, run, options, jobs, out),
-            _ => self.here(run, options, jobs, out),
+    pub(crate) fn execute(mut self, run: &Run, options: &RunOptions, jobs: &JobOptions, out: &mut Out) -> Outcome {
+        let Some(folder) = jobs.folder(&self.location) else { return self.here(run, options, jobs, out) };
+        self.output = self.output.in_folder(&folder);
+        if options.dry_run {
+            self.here(run, options, jobs, out)
+        } else {
+            self.in_folder(&folder, run, options, jobs, out)
         }
     }
 

@@ -68,6 +68,8 @@ impl WorkArgs {
     pub(crate) fn command(&self) -> Result<Vec<OsString>, Error> {
         let folder = JobFolder::open(&self.folder)?;
         let mut words = words_of(&folder)?;
+        // An option is given once.
+        words.retain(|word| self.memory.is_none() || !word.starts_with("--memory="));
         words.extend(continued(&self.folder, self.part, false));
         words.extend(self.json.then(|| "--json".to_owned()));
         words.extend(self.memory.map(|memory| format!("--memory={}", memory.bytes())));

@@ -186,7 +186,13 @@ impl<R: Send, E: From<Error> + Send> Shared<'_, '_, R, E> {
             buffer.set_len(length);
             evaluation.node(*root, &slab, buffer)?;
             worker.check()?;
-            result = Some(work(index, &slab, buffer, worker).map_err(Failure::Caller)?);
+            let worked = work(index, &slab, buffer, worker);
+            // Once the run is to stop, an error of the work is most likely that it heard of it, and must not
+            // take the place of the error that it stops for.
+            result = Some(worked.map_err(|error| match worker.check() {
+                Ok(()) => Failure::Caller(error),
+                Err(cancelled) => Failure::Core(cancelled),
+            })?);
         }
         match result {
             Some(result) => self.deliver(number, &slab, buffer, result),

@@ -89,6 +89,37 @@ fn transforms_stay_within_their_budget() {
 }
 
 #[test]
+fn jobs_that_are_resumed_and_shared_stay_within_their_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = format!("{}::/data", input().display());
+    for (axis, threads, budget) in [("0", "2", 16), ("1", "4", 64)] {
+        for name in ["out.h5::/data", "out.npy"] {
+            let target = folder.path().join(name).display().to_string();
+            let memory = format!("{budget}M");
+            let command = ["fft", &source, &target, "--axis", axis, "--memory", &memory, "--threads", threads];
+            let parts: [&[&str]; 4] = [
+                &["--part=0/3"],
+                &["--part=1/3"],
+                &["--part=0/3"],
+                // Takes over what the third part has left, and joins.
+                &["--resume"],
+            ];
+            for part in parts {
+                let peak = peak(&[&command, part, &["--progress", "never"]].concat());
+                assert!(
+                    peak <= budget * MEBI + FIXED,
+                    "{name}, axis {axis}, {threads} threads, {memory}, {part:?}: peak of {} MiB",
+                    peak / MEBI
+                );
+            }
+        }
+        for name in ["out.h5", "out.npy"] {
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
 fn hashing_stays_within_its_budget() {
     let source = format!("{}::/data", input().display());
     for (threads, budget) in [("1", 8), ("2", 16), ("4", 64)] {

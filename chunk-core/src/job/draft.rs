@@ -293,7 +293,7 @@ impl<'a> Drafting<'a> {
             let more = (self.held + self.kept.get()).saturating_sub(pass.graph.held_bytes());
             self.planner.plan_timed(&pass.beside(more))
         };
-        choose_chunks(info, &output.build, &plan)
+        choose_chunks(info, &|info| output.planned(info), &plan)
     }
 
     /// Plans a result with `below` as a stage of its own.

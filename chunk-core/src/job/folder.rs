@@ -1,6 +1,6 @@
 //! A job in a folder: what is done stays, and any number of processes may do a part.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,14 +15,14 @@ use crate::graph::{Graph, rebuild_with};
 use crate::run::Done;
 use crate::worker::lock;
 use crate::{
-    ChunkSource, DatasetInfo, Error, LogHeader, NewFile, Progress, RecordLog, Result, Run, Shape, Shard, Slab, Tiling,
-    Worker,
+    Checksum, ChunkSource, DatasetInfo, Error, LogHeader, NewFile, Progress, RecordLog, Result, Run, Shape, Shard,
+    Slab, Tiling, Worker,
 };
 
 use super::draft::plan_targets;
 use super::record::{JobRecord, StageRecord, TargetRecord, node_of};
 use super::stage::{Conditions, Kind, Stage, Target};
-use super::store::{Files, Gathered, Summing, Sums, TileShard};
+use super::store::{Files, Gathered, Published, Summing, Sums, TileShard};
 use super::{Job, Output, Part};
 
 /// Marks are written in groups: so many, or what there is after so long.
@@ -183,6 +183,14 @@ impl JobFolder {
     pub fn work(&self, run: &Run, outputs: &[Output<'_>], part: Part) -> Result<Worked> {
         self.check(outputs)?;
         let mut work = Work::begin(self, run, outputs, part)?;
+        if work.is_over() {
+            // A process was stopped between publishing and clearing.
+            let kept = self.manifest.job.stages.iter().map(|stage| stage.tasks).sum();
+            drop(work.log);
+            self.files.clear()?;
+            return Ok(Worked { kept, published: true, ..Worked::default() });
+        }
+        work.check_outputs()?;
         if !work.stages()? {
             return Ok(work.worked);
         }
@@ -202,6 +210,10 @@ impl JobFolder {
     pub fn finish(&self, run: &Run, outputs: &[Output<'_>]) -> Result<()> {
         self.check(outputs)?;
         let status = self.status()?;
+        if published_outputs(self, outputs, &Worker::new().with_cancel(&run.stop()))?.len() == outputs.len() {
+            drop(Work::begin(self, run, outputs, Part::WHOLE)?);
+            return self.files.clear();
+        }
         if let Some(stage) = status.stages.iter().find(|stage| stage.done < stage.tasks) {
             let (path, missing, of) = (self.path().to_path_buf(), stage.tasks - stage.done, stage.tasks);
             return Err(Error::JobIncomplete { path, stage: stage.name.clone(), missing, of });
@@ -220,7 +232,7 @@ impl JobFolder {
 
     /// The marks of all parts.
     fn marks(&self) -> Result<Marks> {
-        let mut marks = Marks { labels: self.files.labels()?, done: HashMap::new(), published: Vec::new() };
+        let mut marks = Marks { labels: self.files.labels()?, done: HashMap::new(), published: HashMap::new() };
         for (number, label) in marks.labels.clone().iter().enumerate() {
             let mut visit = |record: &[u8]| marks.add(record, number as u16);
             match RecordLog::peek(&self.files.marks(label), &self.header(), &mut visit) {
@@ -238,12 +250,21 @@ struct Marks {
     labels: Vec<String>,
     /// By stage and task: the part, and the checksums of what it made.
     done: HashMap<(u32, u64), (u16, Vec<u64>)>,
-    /// Outputs that are being published, or are.
-    published: Vec<u64>,
+    /// Outputs that are being published, or are, if that is true.
+    published: HashMap<u64, bool>,
 }
 
 /// The stage that marks of publishing have.
 const PUBLISHING: u32 = u32::MAX;
+
+/// The mark before an output is published, and the one afterwards.
+fn publishing(output: usize) -> Vec<u8> {
+    mark(PUBLISHING, output as u64, &[])
+}
+
+fn published(output: usize) -> Vec<u8> {
+    mark(PUBLISHING, output as u64, &[1])
+}
 
 impl Marks {
     fn add(&mut self, record: &[u8], part: u16) {
@@ -251,7 +272,7 @@ impl Marks {
         let words: Vec<u64> = rest.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
         let Some((task, sums)) = words.split_first() else { return };
         match u32::from_le_bytes(*stage) {
-            PUBLISHING => self.published.push(*task),
+            PUBLISHING => *self.published.entry(*task).or_default() |= !sums.is_empty(),
             stage => drop(self.done.insert((stage, *task), (part, sums.to_vec()))),
         }
     }
@@ -315,6 +336,9 @@ impl Tasks for Listed {
     }
 }
 
+/// A part's shards of the results of a stage.
+type Shards = Vec<Arc<Box<dyn Shard>>>;
+
 /// One process at work on a job.
 struct Work<'w, 'o> {
     folder: &'w JobFolder,
@@ -328,12 +352,14 @@ struct Work<'w, 'o> {
     kept: HashMap<usize, Arc<dyn ChunkSource>>,
     /// This part's shards of the outputs, by the number of the output.
     shards: HashMap<usize, Box<dyn Shard>>,
+    /// The outputs that had their names before this process began.
+    published: HashSet<usize>,
     worked: Worked,
 }
 
 impl<'w, 'o> Work<'w, 'o> {
     fn begin(folder: &'w JobFolder, run: &'w Run, outputs: &'w [Output<'o>], part: Part) -> Result<Self> {
-        let label = format!("{}-of-{}", part.index(), part.count());
+        let label = label_of(part);
         let (path, header) = (folder.files.marks(&label), folder.header());
         let log = match RecordLog::open(&path, &header, &mut |_| {})? {
             Some(log) => log,
@@ -342,7 +368,25 @@ impl<'w, 'o> Work<'w, 'o> {
         let roots: Vec<&dyn ChunkSource> = outputs.iter().map(|output| &*output.source).collect();
         let held = Graph::of(&roots)?.held_bytes();
         let (kept, shards, worked) = (HashMap::new(), HashMap::new(), Worked::default());
-        Ok(Work { folder, run, outputs, part, label, log, held, kept, shards, worked })
+        let published = published_outputs(folder, outputs, &Worker::new().with_cancel(&run.stop()))?;
+        Ok(Work { folder, run, outputs, part, label, log, held, kept, shards, published, worked })
+    }
+
+    /// Whether all outputs have their names.
+    fn is_over(&self) -> bool {
+        self.published.len() == self.outputs.len()
+    }
+
+    /// Refuses before any work what publishing would be refused for.
+    fn check_outputs(&self) -> Result<()> {
+        let targets = self.folder.manifest.job.stages.iter().flat_map(|stage| &stage.targets);
+        for (output, target) in targets.filter_map(|target| Some((target.output?, target))) {
+            if !self.published.contains(&output) {
+                // A sink makes nothing before it is written to.
+                drop(self.outputs[output].sink(target.chunk_shape.as_deref())?);
+            }
+        }
+        Ok(())
     }
 
     /// Goes through the stages; `false` where others must come along first.
@@ -359,9 +403,9 @@ impl<'w, 'o> Work<'w, 'o> {
     fn stage(&mut self, number: usize, record: &StageRecord) -> Result<bool> {
         let marks = self.folder.marks()?;
         let sources = self.sources(record)?;
-        let (stage, opened) = self.open_stage(number, record, &sources, &marks)?;
+        let (stage, opened) = self.open_stage(number, record, &sources)?;
         let todo = match stage.blocks {
-            None => self.todo(number, &stage, &opened, &marks)?,
+            None => self.todo(number, record, (&stage, &opened), &marks)?,
             Some(_) => self.todo_reduced(number, record, &marks),
         };
         self.carry_out(number, &stage, &opened, &todo)?;
@@ -406,17 +450,10 @@ impl<'w, 'o> Work<'w, 'o> {
         number: usize,
         record: &StageRecord,
         sources: &[Arc<dyn ChunkSource>],
-        marks: &Marks,
     ) -> Result<(Stage, Vec<Opened>)> {
         let (mut targets, mut opened) = (Vec::new(), Vec::new());
         for (index, (target, source)) in record.targets.iter().zip(sources).enumerate() {
-            let path = self.folder.files.shard(number, index, &self.label);
-            let native = self.native(record, target).filter(|output| !Self::is_published(*output, &path, marks));
-            let shard = match native {
-                Some(output) => self.outputs[output].shard(target.chunk_shape.as_deref(), &path)?,
-                None => Box::new(TileShard::open(source.info().derived(&target.name), tiles_of(record), &path)?),
-            };
-            let shard = Arc::new(shard);
+            let shard = Arc::new(self.shard((number, index), record, source.info(), &self.label)?);
             let sink = Summing::new(Arc::clone(&shard));
             opened.push(Opened { shard, sums: sink.sums() });
             let source = Arc::clone(source);
@@ -435,38 +472,92 @@ impl<'w, 'o> Work<'w, 'o> {
         Ok((Stage { targets, plan, blocks, kind: Kind::Output, why: record.why.clone() }, opened))
     }
 
+    /// What the part of this label has of a result.
+    fn shard(
+        &self,
+        (number, index): (usize, usize),
+        record: &StageRecord,
+        info: &DatasetInfo,
+        label: &str,
+    ) -> Result<Box<dyn Shard>> {
+        let target = &record.targets[index];
+        let path = self.folder.files.shard(number, index, label);
+        let is_published = target.output.is_some_and(|output| self.published.contains(&output));
+        Ok(match self.native(record, target) {
+            _ if is_published => Box::new(Published(info.derived(&target.name))),
+            Some(output) => self.outputs[output].shard(target.chunk_shape.as_deref(), &path)?,
+            None => Box::new(TileShard::open(info.derived(&target.name), tiles_of(record), &path)?),
+        })
+    }
+
     /// The output that a result is, if its format has shards of its own: those hold whole chunks, which
     /// tasks of a reduction do not make.
     fn native(&self, record: &StageRecord, target: &TargetRecord) -> Option<usize> {
         target.output.filter(|output| !record.is_reduced && self.outputs[*output].sharding().is_some())
     }
 
-    /// Whether an output has its name already: its shard is then gone.
-    fn is_published(output: usize, path: &Path, marks: &Marks) -> bool {
-        marks.published.contains(&(output as u64)) && !path.exists()
-    }
-
     /// This part's tasks that are not done, or not soundly.
-    fn todo(&mut self, number: usize, stage: &Stage, opened: &[Opened], marks: &Marks) -> Result<Vec<u64>> {
-        let own = marks.labels.iter().position(|label| *label == self.label).map(|index| index as u16);
-        let worker = Worker::new().with_cancel(&self.run.stop());
+    fn todo(
+        &mut self,
+        number: usize,
+        record: &StageRecord,
+        (stage, opened): (&Stage, &[Opened]),
+        marks: &Marks,
+    ) -> Result<Vec<u64>> {
+        let worker = self.worker();
+        let infos: Vec<&DatasetInfo> = stage.targets.iter().map(|target| target.source.info()).collect();
+        // The shards of the parts: this one's are open.
+        let mut shards: HashMap<u16, Option<Shards>> = HashMap::new();
+        if let Some(own) = marks.labels.iter().position(|label| *label == self.label) {
+            shards.insert(own as u16, Some(opened.iter().map(|opened| Arc::clone(&opened.shard)).collect()));
+        }
         let mut todo = Vec::new();
         for task in 0..stage.plan.len() {
             match marks.done.get(&(number as u32, task)) {
-                Some((part, sums)) if Some(*part) == own => {
-                    if is_sound(&stage.plan.slab(task), opened, sums, &worker)? {
-                        self.worked.kept += 1;
+                Some((part, sums)) => {
+                    if !shards.contains_key(part) {
+                        let label = &marks.labels[usize::from(*part)];
+                        shards.insert(*part, self.others(number, record, &infos, label)?);
+                    }
+                    let is_sound = match &shards[part] {
+                        Some(shards) => is_sound(&stage.plan.slab(task), shards, sums, &worker)?,
+                        None => true,
+                    };
+                    if is_sound {
+                        self.worked.kept += u64::from(self.part.has(task));
                     } else {
                         self.worked.redone += 1;
                         todo.push(task);
                     }
                 }
-                Some(_) => self.worked.kept += u64::from(self.part.has(task)),
                 None if self.part.has(task) => todo.push(task),
                 None => {}
             }
         }
         Ok(todo)
+    }
+
+    /// The shards of another part, for a process that does all that is left: it alone looks at what others
+    /// did. None while that part has a process of its own.
+    fn others(
+        &self,
+        number: usize,
+        record: &StageRecord,
+        infos: &[&DatasetInfo],
+        label: &str,
+    ) -> Result<Option<Shards>> {
+        if self.part != Part::WHOLE {
+            return Ok(None);
+        }
+        let mut shards = Vec::new();
+        for (index, info) in infos.iter().enumerate() {
+            match self.shard((number, index), record, info, label) {
+                Ok(shard) => shards.push(Arc::new(shard)),
+                Err(Error::Locked { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(shards))
     }
 
     /// A reduction is done by one part, from its beginning: the first.
@@ -585,8 +676,7 @@ impl<'w, 'o> Work<'w, 'o> {
         for (number, stage) in record.stages.iter().enumerate() {
             for (index, target) in stage.targets.iter().enumerate() {
                 let Some(output) = target.output else { continue };
-                let path = self.folder.files.shard(number, index, &self.label);
-                if !Self::is_published(output, &path, &marks) {
+                if !self.published.contains(&output) {
                     self.publish_one((number, index), output, &marks)?;
                 }
             }
@@ -601,27 +691,74 @@ impl<'w, 'o> Work<'w, 'o> {
         if self.native(stage, target).is_none() {
             let gathered = self.gathered((number, index), stage, &to.info, marks)?;
             let sink = to.sink(target.chunk_shape.as_deref())?;
+            self.log.append([publishing(output).as_slice()])?;
             self.run.copy(&gathered, sink)?;
-            return self.log.append([mark(PUBLISHING, output as u64, &[]).as_slice()]);
+            return self.log.append([published(output).as_slice()]);
         }
         let owners: Vec<u16> = (0..stage.tasks).map(|task| marks.owner(number, task).unwrap_or_default()).collect();
         let own = marks.labels.iter().position(|label| *label == self.label);
         let shard = self.shards.remove(&output);
         if let Some(shard) = shard.filter(|_| owners.iter().all(|owner| Some(usize::from(*owner)) == own)) {
             // Before: the shard is gone once it is published.
-            self.log.append([mark(PUBLISHING, output as u64, &[]).as_slice()])?;
-            return shard.finish();
+            self.log.append([publishing(output).as_slice()])?;
+            shard.finish()?;
+            return self.log.append([published(output).as_slice()]);
         }
         let tiling = Tiling::new(&to.info, Shape::from(&stage.slab_shape[..]));
         let (paths, owners) = used(&self.paths(number, index, marks), owners);
         let mut pieces = owners.iter().enumerate().map(|(task, owner)| (usize::from(*owner), tiling.slab(task as u64)));
+        self.log.append([publishing(output).as_slice()])?;
         to.join(target.chunk_shape.as_deref(), &paths, &mut pieces, &self.worker())?;
-        self.log.append([mark(PUBLISHING, output as u64, &[]).as_slice()])
+        self.log.append([published(output).as_slice()])
     }
 
     fn worker(&self) -> Worker {
         Worker::new().with_cancel(&self.run.stop())
     }
+}
+
+fn label_of(part: Part) -> String {
+    format!("{}-of-{}", part.index(), part.count())
+}
+
+/// The outputs that have their names: as marks say, and as they are there.
+fn published_outputs(folder: &JobFolder, outputs: &[Output<'_>], worker: &Worker) -> Result<HashSet<usize>> {
+    let marks = folder.marks()?;
+    let mut found = HashSet::new();
+    for (number, stage) in folder.manifest.job.stages.iter().enumerate() {
+        for (index, target) in stage.targets.iter().enumerate() {
+            let Some(output) = target.output else { continue };
+            let Some(is_certain) = marks.published.get(&(output as u64)) else { continue };
+            let Some(there) = outputs[output].found() else { continue };
+            // Where the process was stopped over publishing, what is there may be another's.
+            if *is_certain || holds_all(&*there, (number, index), stage, &marks, worker)? {
+                found.insert(output);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a dataset holds what the tasks of a stage made, by the checksums in their marks.
+fn holds_all(
+    there: &dyn ChunkSource,
+    (number, index): (usize, usize),
+    stage: &StageRecord,
+    marks: &Marks,
+    worker: &Worker,
+) -> Result<bool> {
+    let tiling = Tiling::new(there.info(), Shape::from(&stage.slab_shape[..]));
+    for task in 0..stage.tasks {
+        let sums = marks.done.get(&(number as u32, task)).map(|(_, sums)| sums);
+        let Some(sum) = sums.and_then(|sums| sums.get(index)) else { return Ok(false) };
+        let slab = tiling.slab(task);
+        let mut data = worker.scratch(slab.bytes(there.info().dtype.size()) as usize)?;
+        there.read_into(&slab, &mut data, worker)?;
+        if Checksum::of(&data) != *sum {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// This part's shard of one result, while its stage runs.
@@ -631,13 +768,13 @@ struct Opened {
 }
 
 /// Whether the shards of a stage hold the slab of a task as it was marked.
-fn is_sound(slab: &Slab, opened: &[Opened], sums: &[u64], worker: &Worker) -> Result<bool> {
-    for (opened, sum) in opened.iter().zip(sums) {
-        if !opened.shard.holds(slab, *sum, worker)? {
+fn is_sound(slab: &Slab, shards: &[Arc<Box<dyn Shard>>], sums: &[u64], worker: &Worker) -> Result<bool> {
+    for (shard, sum) in shards.iter().zip(sums) {
+        if !shard.holds(slab, *sum, worker)? {
             return Ok(false);
         }
     }
-    Ok(sums.len() == opened.len())
+    Ok(sums.len() == shards.len())
 }
 
 /// The files that hold some task, and the owners by their numbers.

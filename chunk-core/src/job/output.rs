@@ -16,6 +16,8 @@ pub struct Output<'a> {
     pub(crate) build: Build<'a>,
     /// Where it goes, if a backend makes it.
     destination: Option<Destination<'a>>,
+    /// The folder of the job, if it has one.
+    folder: Option<PathBuf>,
 }
 
 /// Makes a sink of a description.
@@ -35,7 +37,7 @@ impl<'a> Output<'a> {
         info: DatasetInfo,
         build: impl Fn(DatasetInfo) -> Result<Box<dyn ChunkSink>> + 'a,
     ) -> Self {
-        Output { source, info, build: Box::new(build), destination: None }
+        Output { source, info, build: Box::new(build), destination: None, folder: None }
     }
 
     /// `source`, written to a new dataset of `registry` at `location`. In a [`JobFolder`](crate::JobFolder)
@@ -54,6 +56,12 @@ impl<'a> Output<'a> {
         let (to, with) = (location.clone(), options.clone());
         let build = move |info| backend.create(&to, info, &with);
         Ok(Output { destination: Some(Destination { backend, location, options }), ..Output::new(source, info, build) })
+    }
+
+    /// Plans it for the job in `folder`, which need not be there yet: a shard takes more memory than a sink.
+    #[must_use]
+    pub fn in_folder(self, folder: &Path) -> Self {
+        Output { folder: Some(folder.to_owned()), ..self }
     }
 
     /// Checks each sink that is made of it.
@@ -77,6 +85,27 @@ impl<'a> Output<'a> {
     /// The sink of a chunk shape that was settled.
     pub(crate) fn sink(&self, chunk_shape: Option<&[u64]>) -> Result<Box<dyn ChunkSink>> {
         (self.build)(self.settled(chunk_shape))
+    }
+
+    /// What the tasks of a job write to: a shard, in a folder.
+    pub(crate) fn planned(&self, info: DatasetInfo) -> Result<Box<dyn ChunkSink>> {
+        let sink = (self.build)(info)?;
+        let Some((folder, _)) = self.folder.as_ref().zip(self.sharding()) else { return Ok(sink) };
+        Ok(self.shard(sink.info().chunk_shape.as_deref(), &folder.join("planned"))?)
+    }
+
+    /// The dataset of its shape and dtype that is where it goes, if there is one. A commit that was
+    /// stopped is completed or undone first.
+    pub(crate) fn found(&self) -> Option<Arc<dyn ChunkSource>> {
+        let Destination { backend, location, .. } = self.destination.as_ref()?;
+        if let Some(growing) = backend.growing().filter(|_| location.path().exists()) {
+            // Opening tells if it could not be.
+            let _ = growing.recover(location.path());
+        }
+        // Formats of one array a file take any name for it when they make it, and list it as this one.
+        let only = || backend.open(&location.clone().with_dataset("/"));
+        let found = backend.open(location).or_else(|_| only()).ok();
+        found.filter(|found| found.info().shape == self.info.shape && found.info().dtype == self.info.dtype)
     }
 
     /// How its format makes it of shards, if it can.

@@ -69,6 +69,50 @@ impl Shard for TileShard {
     }
 }
 
+/// In place of the shard of an output that has its name already: all of it is there.
+#[derive(Debug)]
+pub(crate) struct Published(pub(crate) DatasetInfo);
+
+impl ChunkSink for Published {
+    fn info(&self) -> &DatasetInfo {
+        &self.0
+    }
+
+    fn held_bytes(&self) -> u64 {
+        0
+    }
+
+    fn cost(&self, _slab: &Slab, _threads: usize) -> Cost {
+        Cost::default()
+    }
+
+    fn write_from(&self, _slab: &Slab, _data: &[u8], _worker: &Worker) -> Result<()> {
+        Ok(())
+    }
+
+    fn prepare(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Shard for Published {
+    fn write_summed(&self, _slab: &Slab, _data: &[u8], _checksum: u64, _worker: &Worker) -> Result<()> {
+        Ok(())
+    }
+
+    fn holds(&self, _slab: &Slab, _checksum: u64, _worker: &Worker) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// A shard that notes the checksum of each slab that is written to it.
 #[derive(Debug)]
 pub(crate) struct Summing {
@@ -212,6 +256,20 @@ pub(crate) struct Files {
 }
 
 const MARKS: &str = "marks";
+/// The label of the only part.
+const WHOLE: &str = "0-of-1";
+
+/// In which order files are removed, of those that are a job's. A process that is stopped meanwhile leaves
+/// marks that say that all is done, and last a record without which they would be taken for another's.
+fn order_of(name: &str) -> Option<u8> {
+    match name {
+        "job.json" => Some(3),
+        _ if name == format!("part-{WHOLE}.{MARKS}") => Some(2),
+        _ if name.starts_with("part-") => Some(1),
+        _ if name.starts_with("stage-") || name.starts_with(".job.json.") => Some(0),
+        _ => None,
+    }
+}
 
 impl Files {
     pub(crate) fn new(folder: &Path) -> Self {
@@ -235,28 +293,30 @@ impl Files {
         self.folder.join(format!("part-{label}.{MARKS}"))
     }
 
-    /// The labels of all parts that have left marks, in order.
+    /// The labels of all parts that have left marks, in order; that of the whole comes last, as it may
+    /// have done again what others did.
     pub(crate) fn labels(&self) -> Result<Vec<String>> {
         let entries = std::fs::read_dir(&self.folder).map_err(|cause| Error::io(&self.folder, "open", cause))?;
         let mut labels: Vec<String> = entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .filter_map(|name| Some(name.strip_prefix("part-")?.strip_suffix(MARKS)?.strip_suffix('.')?.to_owned()))
             .collect();
-        labels.sort();
+        labels.sort_by_key(|label| (label == WHOLE, label.clone()));
         Ok(labels)
     }
 
     /// Removes what a job has left, and the folder if nothing else is in it.
     pub(crate) fn clear(&self) -> Result<()> {
         let fail = |cause| Error::io(&self.folder, "clear", cause);
+        let mut left = Vec::new();
         for entry in std::fs::read_dir(&self.folder).map_err(fail)? {
             let entry = entry.map_err(fail)?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let is_ours = ["part-", "stage-"].iter().any(|prefix| name.starts_with(prefix)) || name == "job.json";
-            if is_ours {
-                std::fs::remove_file(entry.path()).map_err(fail)?;
-            }
+            let order = order_of(&entry.file_name().to_string_lossy());
+            left.extend(order.map(|order| (order, entry.path())));
+        }
+        left.sort();
+        for (_, path) in left {
+            std::fs::remove_file(path).map_err(fail)?;
         }
         // Refused if something else is in it.
         let _ = std::fs::remove_dir(&self.folder);
