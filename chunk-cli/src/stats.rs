@@ -1,7 +1,7 @@
 //! `chunk stats`: minimum, maximum, mean, standard deviation and the number of NaNs, in one pass.
 
 use chunk_core::{DatasetInfo, Error, Scalar};
-use chunk_ops::{Moments, moments};
+use chunk_ops::{Moments, moments, plan_moments};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -49,8 +49,7 @@ impl StatsArgs {
         let info = source.info();
         let run = self.run.to_run(context);
         if self.run.dry_run {
-            Moments::new(&info.dtype, &info.name).map_err(of_stats)?;
-            return print(out, &run.planner().read(&source)?.describe());
+            return print(out, &plan_moments(&source, &run).map_err(of_stats)?.describe());
         }
         let watched = self.run.watch(&run, format!("stats {}", self.dataset));
         let moments = moments(&source, watched.run()).map_err(of_stats)?;

@@ -165,7 +165,7 @@ impl Planner {
         let axes: Vec<usize> = (0..source.info().shape.len()).collect();
         let blocks = Blocks::new(source.info(), &axes);
         let held = reduce.held_bytes();
-        let accumulators = |_: &Slab| (held, Cost::default());
+        let accumulators = |slab: &Slab| (held, Cost::new(0, reduce.work(slab.elements())));
         let blocks = (!reduce.is_exact()).then_some(&blocks);
         self.plan(&Pass::reducing(source, Reduced { blocks, accumulators: &accumulators })?)
     }

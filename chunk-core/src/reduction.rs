@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::graph::Tally;
-use crate::{Buffer, DatasetInfo, Error, Grid, Result, Shape, Slab, Worker, copy_region};
+use crate::{Buffer, DatasetInfo, Error, Grid, Result, Shape, Slab, Work, Worker, copy_region};
 
 /// How a node reduces its one input along some of its axes.
 ///
@@ -456,7 +456,7 @@ pub(crate) fn count(
 /// merged in a fixed order: the result depends neither on the budget nor on the threads.
 ///
 /// ```
-/// use chunk_core::{Element, Error, MemorySource, Reduce, Run, Slab};
+/// use chunk_core::{Element, Error, MemorySource, Reduce, Run, Slab, Work};
 ///
 /// struct Largest;
 ///
@@ -467,6 +467,10 @@ pub(crate) fn count(
 ///
 ///     fn held_bytes(&self) -> u64 {
 ///         size_of::<f64>() as u64
+///     }
+///
+///     fn work(&self, elements: u64) -> Work {
+///         Work::computing(elements)
 ///     }
 ///
 ///     fn is_exact(&self) -> bool {
@@ -506,6 +510,9 @@ pub trait Reduce: Sync {
 
     /// Bytes that one accumulator holds at most: counted in the plan.
     fn held_bytes(&self) -> u64;
+
+    /// Returns the work of adding so many elements: for the expected time of a plan.
+    fn work(&self, elements: u64) -> Work;
 
     /// Returns whether the result is the same however elements are grouped and in whatever order groups
     /// are merged: a count, an extreme, an exact sum. Slabs of any shape then serve as blocks.

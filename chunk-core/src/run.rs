@@ -10,7 +10,7 @@ use crate::graph::Graph;
 use crate::reduction::{Blocks, Forest, Placed, partials};
 use crate::worker::lock;
 use crate::{
-    Budget, Calibration, CancelToken, ChunkSink, ChunkSource, Error, Plan, Planner, Reduce, Result, Slab, Worker,
+    Budget, Calibration, CancelToken, ChunkSink, ChunkSource, Error, Plan, Planner, Reduce, Result, Slab, Work, Worker,
 };
 
 /// How far a run has come.
@@ -393,6 +393,10 @@ where
 
     fn held_bytes(&self) -> u64 {
         size_of::<Option<A>>() as u64
+    }
+
+    fn work(&self, elements: u64) -> Work {
+        Work::computing(elements)
     }
 
     fn is_exact(&self) -> bool {

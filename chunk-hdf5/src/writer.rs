@@ -232,7 +232,9 @@ impl ChunkWriter {
         let work = if self.pipeline.is_identity(0) {
             Work::writing(bytes)
         } else {
-            Work::encoding(bytes) + Work::computing(bytes.saturating_mul(self.pipeline.encode_operations()))
+            // How far chunks shrink is seen when they are encoded: by half is what plans go by.
+            let operations = bytes.saturating_mul(self.pipeline.encode_operations());
+            Work::encoding(bytes) + Work::computing(operations) + Work::writing(bytes / 2)
         };
         Cost::new(held as u64 * chunks, work)
     }

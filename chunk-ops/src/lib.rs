@@ -29,4 +29,4 @@ pub use crate::compare::{Differences, Differs, Tolerance};
 pub use crate::fft::{Fft, fft, ifft, irfft, rfft};
 pub use crate::map::{Map, map};
 pub use crate::output::{AxisOrigin, output_info};
-pub use crate::reduce::{ExactSum, Moments, moments};
+pub use crate::reduce::{ExactSum, Moments, moments, plan_moments};

@@ -107,6 +107,10 @@ impl Reduce for Find {
         (size_of::<Differences>() + 2 * self.limit.min(MOST_COUNTED) * each) as u64
     }
 
+    fn work(&self, elements: u64) -> Work {
+        Work::computing(elements)
+    }
+
     fn is_exact(&self) -> bool {
         true
     }

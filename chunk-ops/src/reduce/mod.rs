@@ -10,4 +10,4 @@ mod saved;
 mod seen;
 
 pub use exact_sum::ExactSum;
-pub use moments::{Moments, moments};
+pub use moments::{Moments, moments, plan_moments};

@@ -1,8 +1,8 @@
 //! Count, extremes, sum, mean and variance of elements, in one pass.
 
 use chunk_core::{
-    ChunkSource, Complex, ComplexNumber, DType, Element, ElementVisitor, Error, Float, Integer, Reduce, Result, Run,
-    Scalar, Slab,
+    ChunkSource, Complex, ComplexNumber, DType, Element, ElementVisitor, Error, Float, Integer, Plan, Reduce, Result,
+    Run, Scalar, Slab, Work,
 };
 
 use super::buckets::{Buckets, FEWEST, MOST, Parts};
@@ -99,6 +99,17 @@ pub fn moments(source: &dyn ChunkSource, run: &Run) -> Result<Moments> {
     run.reduce(source, &OfMoments(none))
 }
 
+/// Plans what [`moments`] does, and reads nothing.
+///
+/// # Errors
+/// As [`moments`], but for what reading meets.
+pub fn plan_moments(source: &dyn ChunkSource, run: &Run) -> Result<Plan> {
+    let info = source.info();
+    run.planner().reduce(source, &OfMoments(Moments::new(&info.dtype, &info.name)?))
+}
+
+/// Operations that a real number takes.
+const OPERATIONS: u64 = 75;
 /// Bytes of the moments of complex numbers, whose parts have two sums each: less than that.
 const MOST_HELD: u64 = 4 << 10;
 
@@ -112,6 +123,11 @@ impl Reduce for OfMoments {
 
     fn held_bytes(&self) -> u64 {
         MOST_HELD
+    }
+
+    fn work(&self, elements: u64) -> Work {
+        // Measured: an element takes as long as so many steps of a Fourier transform.
+        Work::computing(elements.saturating_mul(OPERATIONS * self.0.parts.len().max(1) as u64))
     }
 
     fn is_exact(&self) -> bool {
