@@ -231,7 +231,7 @@ impl Lenient {
     fn look(&self, slab: &Slab, error: Error, scratch: &mut [u8], worker: &Worker) -> Result<Vec<Damage>> {
         let damage = |number, position, error: &Error| Damage { number, position, message: error.report() };
         let Some(grid) = &self.grid else { return Ok(vec![damage(0, None, &error)]) };
-        let (counts, mut damages) = (grid.counts(), Vec::new());
+        let mut damages = Vec::new();
         for position in grid.touched(slab).positions() {
             let Some(part) = grid.slab(&position).intersection(slab) else { continue };
             let bytes = part.bytes(self.info().dtype.size()) as usize;
@@ -239,8 +239,7 @@ impl Lenient {
                 Ok(()) => {}
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
                 Err(error) => {
-                    let number = position.iter().zip(counts.iter()).fold(0, |number, (p, count)| number * count + p);
-                    damages.push(damage(number, Some(position), &error));
+                    damages.push(damage(grid.number(&position), Some(position), &error));
                 }
             }
         }

@@ -63,6 +63,12 @@ impl Grid {
         position
     }
 
+    /// Row-major number of the chunk at `position`, which must be inside the grid.
+    #[must_use]
+    pub fn number(&self, position: &[u64]) -> u64 {
+        position.iter().zip(self.counts().iter()).fold(0, |number, (at, count)| number * count + at)
+    }
+
     /// The part of the array that the chunk at `position` holds, clipped at the array's end.
     ///
     /// # Panics
@@ -151,6 +157,7 @@ mod tests {
         let grid = Grid::new([5, 4], [2, 3]);
         assert_eq!(grid.len(), 6);
         assert_eq!(grid.position(5), [2, 1]);
+        assert_eq!((grid.number(&[2, 1]), grid.number(&[1, 0])), (5, 2));
         assert_eq!(grid.slab(&[2, 1]), Slab::new([4, 3], [1, 1]));
         assert_eq!(grid.whole_slab(&[2, 1]), Slab::new([4, 3], [2, 3]));
     }

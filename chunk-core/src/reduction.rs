@@ -140,9 +140,9 @@ impl Blocks {
             for at in blocks.touched(&shifted).positions() {
                 let block = blocks.slab(&at).shifted(group.start());
                 let number = BlockNumber {
-                    group: number_of(&groups, &position),
+                    group: groups.number(&position),
                     groups: groups.len(),
-                    block: number_of(&blocks, &at),
+                    block: blocks.number(&at),
                     blocks: blocks.len(),
                 };
                 let mut piece = slab.clone();
@@ -181,10 +181,6 @@ fn natural_group(input: &DatasetInfo, size: u64) -> Shape {
         }
     }
     group
-}
-
-fn number_of(grid: &Grid, position: &[u64]) -> u64 {
-    position.iter().zip(grid.counts().iter()).fold(0, |number, (at, count)| number * count + at)
 }
 
 /// Which block of which group, and of how many.

@@ -2,8 +2,9 @@
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use crate::worker::lock;
 use crate::{
     ChunkSink, ChunkSource, Cost, DataFile, DatasetInfo, Error, Grid, Operation, Result, Shape, Slab, Spans, Work,
     Worker, copy_region,
@@ -149,14 +150,12 @@ impl Shared {
 
     /// Where the tile at `position` begins.
     fn offset(&self, position: &[u64]) -> u64 {
-        let counts = self.grid().counts();
-        let number = position.iter().zip(counts.iter()).fold(0, |number, (p, count)| number * count + p);
-        number * self.tile_bytes()
+        self.grid().number(position) * self.tile_bytes()
     }
 
     /// The file, made now if it is not there yet.
     fn file(&self) -> Result<Arc<DataFile>> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = lock(&self.file);
         if let Some(file) = &*file {
             return Ok(file.clone());
         }

@@ -88,7 +88,7 @@ impl Hdf5Shard {
             file.write_at(bytes, offset)?;
             let checksum = Checksum::of(bytes);
             let stored = Stored { offset, length, filter_mask, checksum, mark, is_sound: true };
-            let number = number(&self.grid, &position(&self.grid, whole.start()));
+            let number = self.grid.number(self.grid.touched(whole).start());
             written.lock().unwrap_or_else(PoisonError::into_inner).push((number, stored));
             Ok(())
         })?;
@@ -102,7 +102,7 @@ impl Hdf5Shard {
     /// Whether the chunk at `position` is stored as it was written with this mark.
     fn is_stored(&self, position: &[u64], mark: u64, worker: &Worker) -> Result<bool> {
         worker.check()?;
-        let number = number(&self.grid, position);
+        let number = self.grid.number(position);
         let stored = self.chunks().get(&number).copied().filter(|stored| stored.mark == mark);
         let (Some(stored), Some(data)) = (stored, self.file.existing()) else { return Ok(false) };
         Ok(stored.is_sound || self.look_at(number, stored, data, worker)?)
@@ -292,7 +292,7 @@ pub(crate) fn join(
             };
             slab.check(sink.info(), slab.bytes(sink.info().dtype.size()) as usize)?;
             for position in grid.touched(&slab).positions() {
-                let stored = chunks.get(&self::number(&grid, &position));
+                let stored = chunks.get(&grid.number(&position));
                 let (Some(data), Some(stored)) = (data, stored) else {
                     return Err(damaged(&shards[number], &position));
                 };
@@ -369,14 +369,6 @@ fn mark(slab: &Slab, checksum: u64) -> u64 {
     let mut mark = Checksum::new();
     slab.start().iter().chain(slab.count().iter()).chain([&checksum]).for_each(|part| mark.update(&part.to_le_bytes()));
     mark.value()
-}
-
-fn position(grid: &Grid, start: &[u64]) -> Vec<u64> {
-    start.iter().zip(grid.chunk_shape().iter()).map(|(start, chunk)| start / chunk).collect()
-}
-
-fn number(grid: &Grid, position: &[u64]) -> u64 {
-    position.iter().zip(grid.counts().iter()).fold(0, |number, (position, count)| number * count + position)
 }
 
 fn log_header(sink: &Hdf5Sink) -> LogHeader {
