@@ -15,7 +15,7 @@ use crate::operation::{Apply, Need, Operation, Packed, Stepper};
 use crate::reduction;
 use crate::{ChunkSource, Error, Result, Scratch, Slab, Worker};
 
-/// Stepper of one operation that are looked at, one by one, to count what a slab takes.
+/// Steps of one operation that are looked at, one by one, to count what a slab takes.
 const STEPS_LOOKED_AT: u64 = 4096;
 /// Deeper graphs are refused: each level takes a frame of the stack.
 const DEEPEST: usize = 4_000;
@@ -44,9 +44,14 @@ pub(crate) struct Node<'a> {
     reaches_shared: bool,
 }
 
-/// Two are the same node if they are at one address.
-fn address(source: &dyn ChunkSource) -> *const () {
+/// What a node is known by.
+pub(crate) fn address(source: &dyn ChunkSource) -> *const () {
     std::ptr::from_ref(source).cast()
+}
+
+/// Whether both are one node: they are at one address.
+pub(crate) fn same(a: &dyn ChunkSource, b: &dyn ChunkSource) -> bool {
+    std::ptr::addr_eq(a, b)
 }
 
 impl<'a> Graph<'a> {
@@ -109,7 +114,7 @@ impl<'a> Graph<'a> {
 
     /// The number of `source`, which is one of the nodes.
     pub(crate) fn number(&self, source: &dyn ChunkSource) -> usize {
-        let found = self.nodes.iter().position(|node| std::ptr::eq(address(node.source), address(source)));
+        let found = self.nodes.iter().position(|node| same(node.source, source));
         found.unwrap_or_else(|| unreachable!("{} is a node of the graph", source.info().name))
     }
 

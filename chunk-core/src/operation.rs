@@ -110,7 +110,7 @@ pub trait Operation: fmt::Debug + Send + Sync {
     /// inputs a step needs, and what it does with them.
     ///
     /// Planning calls this too, and then no step is carried out: so this must not read, and what it
-    /// asks for must follow from the operation, `slab` and `threads` alone. Stepper that are carried out
+    /// asks for must follow from the operation, `slab` and `threads` alone. Steps that are carried out
     /// come one after another, on one thread; together they write every byte of the output.
     ///
     /// # Errors

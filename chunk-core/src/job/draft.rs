@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::graph::{Graph, rebuild_with};
+use crate::graph::{Graph, address, rebuild_with, same};
 use crate::operation::{Apply, Need, Operation, Stepper};
 use crate::planner::{Pass, Reduced, choose_chunks};
 use crate::reduction::{Blocks, input_of, output_of};
@@ -403,15 +403,6 @@ fn decide(direct: Result<Stage>, best: Option<Draft>, lacking: Option<Error>) ->
             Ok(Draft { why, ..draft })
         }
     }
-}
-
-fn address(source: &dyn ChunkSource) -> *const () {
-    std::ptr::from_ref(source).cast()
-}
-
-/// Whether both are one node.
-fn same(a: &dyn ChunkSource, b: &dyn ChunkSource) -> bool {
-    std::ptr::addr_eq(a, b)
 }
 
 fn is_reduction(source: &dyn ChunkSource) -> bool {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::execute::Tasks;
-use crate::graph::{Graph, rebuild_with};
+use crate::graph::{Graph, rebuild_with, same};
 use crate::run::Done;
 use crate::worker::lock;
 use crate::{
@@ -436,7 +436,7 @@ impl<'w, 'o> Work<'w, 'o> {
                 }
                 let node = node_of(self.outputs, target.node)?;
                 let replace = |source: &dyn ChunkSource| {
-                    let number = graph.nodes().iter().position(|node| std::ptr::addr_eq(node.source, source))?;
+                    let number = graph.nodes().iter().position(|node| same(node.source, source))?;
                     self.kept.get(&number).cloned()
                 };
                 rebuild_with(&node, &replace, &mut made)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::Graph;
+use crate::graph::{Graph, same};
 use crate::{ChunkSource, Error, IdentityBuilder, Operation, Result, Shape};
 
 use super::stage::{Kind, Stage};
@@ -171,20 +171,14 @@ fn operations_of(root: &dyn ChunkSource) -> String {
 
 /// The node of this number, over what stages before it have kept.
 pub(crate) fn node_of(outputs: &[Output<'_>], number: usize) -> Result<Arc<dyn ChunkSource>> {
-    let mut found: Option<Arc<dyn ChunkSource>> = None;
     let roots: Vec<&dyn ChunkSource> = outputs.iter().map(|output| &*output.source).collect();
     let graph = Graph::of(&roots)?;
     let Some(wanted) = graph.nodes().get(number) else {
         let dataset = outputs[0].source.info().name.clone();
         return Err(Error::PlanMismatch { dataset, difference: format!("there is no operation {number}") });
     };
-    let is_wanted = |source: &dyn ChunkSource| std::ptr::addr_eq(source, wanted.source);
-    for output in outputs {
-        if is_wanted(&*output.source) {
-            found = Some(Arc::clone(&output.source));
-        }
-    }
     let inputs = graph.nodes().iter().filter_map(|node| node.source.operation()).flat_map(Operation::inputs);
-    let below = inputs.into_iter().find(|input| is_wanted(&***input)).map(Arc::clone);
-    found.or(below).map_or_else(|| unreachable!("a node is an output or an input"), Ok)
+    let mut owned = outputs.iter().map(|output| &output.source).chain(inputs);
+    let found = owned.find(|source| same(&***source, wanted.source)).map(Arc::clone);
+    Ok(found.unwrap_or_else(|| unreachable!("a node is an output or an input")))
 }
