@@ -134,14 +134,11 @@ impl Along {
 
     /// Returns about the longest part.
     pub(crate) fn longest(&self) -> Part {
-        let (parts, looked_at) = (
-            self.parts(),
-            match &self.wanted {
-                Wanted::Even { .. } => PARTS_LOOKED_AT,
-                Wanted::Any(_) => u64::MAX,
-            },
-        );
-        let longest = (0..parts.min(looked_at)).map(|number| self.part(number)).max_by_key(|part| part.length);
+        let looked_at = match &self.wanted {
+            Wanted::Even { .. } => PARTS_LOOKED_AT,
+            Wanted::Any(_) => u64::MAX,
+        };
+        let longest = (0..self.parts().min(looked_at)).map(|number| self.part(number)).max_by_key(|part| part.length);
         longest.unwrap_or_else(|| self.whole())
     }
 
